@@ -1,0 +1,41 @@
+//! IPVS, the layer-4 load balancer in the Linux kernel, steered over generic netlink.
+//!
+//! ```no_run
+//! use ipvs_core::{Client, Destination, Forwarding, Service};
+//!
+//! let ipvs = Client::connect()?;
+//! let web = Service::new("tcp://10.0.0.1:80".parse()?).with_scheduler("wrr");
+//! ipvs.add_service(&web)?;
+//! let real = Destination::new("192.168.1.10:8080".parse()?).with_forwarding(Forwarding::Masquerade).with_weight(5);
+//! ipvs.add_destination(&web.id, &real)?;
+//! for entry in ipvs.destinations(&web.id)? {
+//!     println!("{}: {} connections", entry.destination.address, entry.active_connections);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Data flows one way: call, object, wire, transport, kernel, and back through the same rooms. The objects
+//! ([`Service`], [`Destination`]) are plain data that check themselves; `wire` knows them as bytes and no sockets;
+//! `transport` knows one socket and no IPVS; [`Client`] has one method a kernel command; [`rules`] is ipvsadm's command
+//! language.
+//!
+//! All of it needs `CAP_NET_ADMIN`, reading too, and acts on the network namespace of the thread that connected.
+
+mod client;
+mod destination;
+mod error;
+mod info;
+pub mod rules;
+mod service;
+mod stats;
+mod transport;
+mod wire;
+
+pub use client::{Client, DEFAULT_TIMEOUT};
+pub use destination::{
+    DEFAULT_WEIGHT, Destination, DestinationEntry, Forwarding, WEIGHT_MAX, parse_destination_address,
+};
+pub use error::{Error, ErrorKind, InvalidArgument, Operation};
+pub use info::{Info, Version};
+pub use service::{DEFAULT_SCHEDULER, Family, Protocol, SCHEDULER_NAME_MAX, Service, ServiceEntry, ServiceId};
+pub use stats::Stats;

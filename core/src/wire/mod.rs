@@ -1,0 +1,13 @@
+//! The objects as bytes of the generic netlink family `IPVS`, in both directions. Knows no sockets.
+//!
+//! Numbers are in native byte order unless their type says otherwise. The kernel's side is
+//! `include/uapi/linux/ip_vs.h` and `net/netfilter/ipvs/ip_vs_ctl.c`.
+
+mod attribute;
+mod destination;
+mod info;
+mod message;
+mod service;
+mod stats;
+
+pub(crate) use message::{Request, parse_destination, parse_info, parse_service};
