@@ -1,0 +1,56 @@
+# `make demo` and `make test` need nothing prepared: they install what is missing and build.
+# The programs of this build come before those of the machine.
+export PATH := $(CURDIR)/target/debug:$(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export LUA_CPATH := $(CURDIR)/target/lua/5.4/?.so
+GUEST := tests/guest/run
+
+.PHONY: demo test lint setup build test-unit test-guest test-kernel test-python test-lua format clean
+
+demo: build
+	@$(GUEST) --timeout 180 -- python demo/story.py
+
+test: test-unit test-guest test-kernel test-python test-lua
+
+# Everything below here is a part of the two above.
+
+setup:
+	@./setup
+
+build: setup
+	cargo build --workspace --exclude ipvs-python
+	@maturin develop >target/maturin.log 2>&1 || { cat target/maturin.log; exit 1; }
+	install -D target/debug/libipvs.so target/lua/5.4/ipvs.so
+
+test-unit: build
+	cargo test --workspace --exclude ipvs-tests --exclude ipvs-python
+
+test-guest: setup
+	python -m pytest tests/guest
+
+test-kernel: build
+	cargo test --config tests/guest/cargo.toml --package ipvs-tests
+
+test-python: build
+	$(GUEST) -- python -m pytest tests/python
+
+test-lua: build
+	$(GUEST) -- tests/lua/run
+
+lint: build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
+	ruff format --check .
+	ruff check .
+	mypy bindings-py/python demo tests/python
+	python -m mypy.stubtest ipvs
+	luacheck --quiet bindings-lua demo tests/lua
+	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/lua/run
+
+format:
+	cargo fmt --all
+	ruff format .
+
+clean:
+	rm -rf target .venv

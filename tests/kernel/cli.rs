@@ -1,0 +1,86 @@
+//! Our `ipvsadm` beside Debian's: the same arguments on the same table.
+
+use crate::namespace::Namespace;
+
+#[test]
+fn a_table_built_by_ours_is_what_debian_s_would_build() {
+    let commands = "
+        -A -t 10.0.0.1:80 -s wrr
+        -A -u 10.0.0.1:53
+        -A -t [2001:db8::1]:80 -s rr
+        -A -t 10.0.0.1:81
+        -a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m -w 5
+        -a -t 10.0.0.1:80 -r 192.168.1.9:8080
+        -a -t 10.0.0.1:80 -r 127.0.0.1 -i
+        -a -t 10.0.0.1:80 -r 192.168.1.8 -g -w 2000000000
+        -a -u 10.0.0.1:53 -r 192.168.1.10 --masquerading --weight=0
+        -a -t [2001:db8::1]:80 -r [2001:db8:1234:5678:9abc:def0:1234:5678]:80
+        -E -t 10.0.0.1:81 -s lc
+        -e -t 10.0.0.1:80 -r 192.168.1.8 -g -w 3
+        -d -t 10.0.0.1:80 -r 192.168.1.9
+        -D -t 10.0.0.1:81
+    ";
+    let debian = Namespace::enter();
+    commands.lines().filter(|line| !line.trim().is_empty()).for_each(|line| {
+        debian.debian(line).success();
+    });
+    let expected = debian.witness();
+    assert_eq!(expected.len(), 8);
+    drop(debian);
+
+    let ours = Namespace::enter();
+    commands.lines().filter(|line| !line.trim().is_empty()).for_each(|line| {
+        assert_eq!(ours.ours(line).success(), "");
+    });
+    assert_eq!(ours.witness(), expected);
+    for listing in ["", "-L", "-l", "-Ln", "-L -n --stats", "-L --stats", "-Ln -t 10.0.0.1:80", "-ln -u 10.0.0.1:53"] {
+        assert_eq!(ours.ours(listing).success(), ours.debian(listing).success(), "{listing}");
+    }
+    ours.ours("-C").success();
+    assert!(ours.witness().is_empty());
+}
+
+#[test]
+fn refused_arguments_have_debian_s_exit_status_and_change_nothing() {
+    let namespace = Namespace::enter();
+    namespace.debian("-A -t 10.0.0.1:80").success();
+    let table = namespace.witness();
+    for arguments in [
+        "-A -t 10.0.0.1:80",
+        "-A -t 10.0.0.1:0",
+        "-A -t 10.0.0.1:99999",
+        "-A -t 10.0.0.1:81 -s nosuch",
+        "-A -s rr",
+        "-A -t 10.0.0.1:81 -w 3",
+        "-A -t 10.0.0.1:81 -u 10.0.0.1:81",
+        "-A -t 10.0.0.1:81 more",
+        "-A -t",
+        "--nosuch",
+        "nosuch",
+        "-E -t 10.0.0.1:81",
+        "-D -t 10.0.0.1:81",
+        "-a -t 10.0.0.9:80 -r 192.168.1.10",
+        "-a -t 10.0.0.1:80",
+        "-a -t 10.0.0.1:80 -r 224.0.0.1",
+        "-d -t 10.0.0.1:80 -r 192.168.1.10",
+        "-e -t 10.0.0.1:80 -r 192.168.1.10",
+        "-Ln -t 10.0.0.9:80",
+        "-L -w 3",
+    ] {
+        let (ours, debian) = (namespace.ours(arguments), namespace.debian(arguments));
+        assert_eq!(ours.status, debian.status, "{arguments}: {ours:?} {debian:?}");
+        assert!(ours.stderr.starts_with("ipvsadm: "), "{arguments}: {ours:?}");
+        assert_eq!(ours.stderr.lines().count(), 1, "{arguments}: {ours:?}");
+        assert_eq!(namespace.witness(), table, "{arguments}");
+    }
+}
+
+#[test]
+fn a_broken_pipe_ends_quietly() {
+    let namespace = Namespace::enter();
+    let path = crate::namespace::built("ipvsadm");
+    let script = format!("{} -Ln | true; {} -h | true", path.display(), path.display());
+    let ran = crate::namespace::run("bash", ["-c", &format!("set -o pipefail; {script}")]);
+    assert_eq!((ran.status, ran.stderr.as_str()), (Some(0), ""));
+    drop(namespace);
+}

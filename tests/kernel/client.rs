@@ -1,0 +1,95 @@
+//! What concerns the table as a whole.
+
+use std::thread;
+
+use ipvs_core::{Client, ErrorKind, Service};
+
+use crate::namespace::Namespace;
+
+#[test]
+fn info_is_what_ipvsadm_prints() {
+    let namespace = Namespace::enter();
+    let info = Client::connect().unwrap().info().unwrap();
+    let first = namespace.debian("-Ln").success().lines().next().unwrap().to_owned();
+    assert_eq!(first, format!("IP Virtual Server version {} (size={})", info.version, info.connection_table_size));
+}
+
+#[test]
+fn flush_empties_the_table() {
+    let namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    client.add_service(&Service::new("tcp://10.0.0.1:80".parse().unwrap())).unwrap();
+    client.add_service(&Service::new("udp://10.0.0.1:53".parse().unwrap())).unwrap();
+    client.flush().unwrap();
+    assert!(namespace.witness().is_empty());
+    assert!(client.services().unwrap().is_empty());
+    client.flush().unwrap();
+}
+
+#[test]
+fn a_client_stays_in_the_namespace_where_it_connected() {
+    let first = Namespace::enter();
+    let client = Client::connect().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let second = Namespace::enter();
+            client.add_service(&Service::new("tcp://10.0.0.1:80".parse().unwrap())).unwrap();
+            assert!(second.witness().is_empty());
+        });
+    });
+    assert_eq!(first.witness(), ["-A -t 10.0.0.1:80 -s wlc"]);
+}
+
+#[test]
+fn threads_may_share_a_client() {
+    let _namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    thread::scope(|scope| {
+        for host in 1..=4 {
+            let client = &client;
+            scope.spawn(move || {
+                for port in 1..=25 {
+                    let id = format!("tcp://10.0.0.{host}:{port}").parse().unwrap();
+                    client.add_service(&Service::new(id)).unwrap();
+                    assert_eq!(client.service(&id).unwrap().service.id, id);
+                }
+            });
+        }
+    });
+    assert_eq!(client.services().unwrap().len(), 100);
+}
+
+#[test]
+fn a_table_larger_than_a_datagram_is_listed_whole() {
+    let _namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    for port in 1..=500 {
+        let id = format!("tcp://10.0.0.1:{port}").parse().unwrap();
+        client.add_service(&Service::new(id).with_scheduler("rr")).unwrap();
+    }
+    let mut listed: Vec<_> = client.services().unwrap().into_iter().map(|entry| entry.service.id).collect();
+    listed.sort();
+    let expected: Vec<_> = (1..=500).map(|port| format!("tcp://10.0.0.1:{port}").parse().unwrap()).collect();
+    assert_eq!(listed, expected);
+}
+
+#[test]
+fn without_privilege_the_error_names_the_capability() {
+    let _namespace = Namespace::enter();
+    let client = thread::spawn(|| {
+        rustix::thread::set_capabilities(
+            None,
+            rustix::thread::CapabilitySets {
+                effective: rustix::thread::CapabilitySet::empty(),
+                permitted: rustix::thread::CapabilitySet::empty(),
+                inheritable: rustix::thread::CapabilitySet::empty(),
+            },
+        )
+        .unwrap();
+        Client::connect().unwrap().info()
+    });
+    let error = client.join().unwrap().unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::PermissionDenied), "{error}");
+    assert_eq!(error.raw_os_error(), Some(1));
+    assert!(error.to_string().contains("CAP_NET_ADMIN"), "{error}");
+}

@@ -1,0 +1,11 @@
+//! Tests against a real IPVS kernel, inside the guest. Each has a network namespace of its own, and Debian's `ipvsadm`
+//! as its witness.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
+
+mod cli;
+mod client;
+mod destination;
+mod faces;
+mod namespace;
+mod service;

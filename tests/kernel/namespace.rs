@@ -1,0 +1,105 @@
+//! A network namespace for one test, with an IPVS table of its own, and programs run in it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+/// Debian's, by its full path: ours may come first in `PATH`.
+const WITNESS: &str = "/usr/sbin/ipvsadm";
+
+/// The calling thread is in a new network namespace, whose `lo` is up, until this is dropped.
+pub struct Namespace {
+    name: String,
+    before: File,
+}
+
+impl Namespace {
+    /// Panics outside the guest: a test never touches the machine it runs on.
+    pub fn enter() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        assert!(
+            std::env::var_os("IPVS_GUEST").is_some(),
+            "this test needs the guest kernel: run 'make test-kernel', not 'cargo test'"
+        );
+        let name = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let before = File::open("/proc/thread-self/ns/net").unwrap();
+        run("ip", ["netns", "add", &name]).success();
+        let inside = File::open(format!("/run/netns/{name}")).unwrap();
+        move_into_link_name_space(inside.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+        run("ip", ["link", "set", "lo", "up"]).success();
+        Self { name, before }
+    }
+
+    /// What Debian's `ipvsadm` saves of this namespace: its rules, one a line.
+    #[expect(clippy::unused_self, reason = "only inside a namespace is there a table to look at")]
+    pub fn witness(&self) -> Vec<String> {
+        run(WITNESS, ["-S", "-n"]).success().lines().map(|line| line.trim_end().to_owned()).collect()
+    }
+
+    /// Debian's `ipvsadm` with these arguments.
+    #[expect(clippy::unused_self, reason = "as above")]
+    pub fn debian(&self, arguments: &str) -> Ran {
+        run(WITNESS, arguments.split_whitespace())
+    }
+
+    /// Our `ipvsadm` with these arguments.
+    #[expect(clippy::unused_self, reason = "as above")]
+    pub fn ours(&self, arguments: &str) -> Ran {
+        run(built("ipvsadm"), arguments.split_whitespace())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let back = move_into_link_name_space(self.before.as_fd(), Some(LinkNameSpaceType::Network));
+        let deleted = run("ip", ["netns", "delete", &self.name]);
+        if !std::thread::panicking() {
+            back.unwrap();
+            deleted.success();
+        }
+    }
+}
+
+/// A program of this build, beside the test's own executable.
+pub fn built(name: &str) -> PathBuf {
+    let target = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
+    let path = target.join(name);
+    assert!(path.exists(), "{} is not built: run 'make build'", path.display());
+    path
+}
+
+/// What a program did.
+#[derive(Debug)]
+pub struct Ran {
+    command: String,
+    pub status: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Its standard output; panics if it failed.
+    pub fn success(self) -> String {
+        assert_eq!(self.status, Some(0), "{}: {}", self.command, self.stderr);
+        self.stdout
+    }
+}
+
+/// Runs a program in the namespace of the calling thread.
+pub fn run(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let shown = format!("{command:?}");
+    let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
+    Ran {
+        command: shown,
+        status: status.code(),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
+    }
+}

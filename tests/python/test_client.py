@@ -1,0 +1,154 @@
+"""The client against the real kernel."""
+
+import errno
+import subprocess
+import threading
+import time
+
+import ipvs
+import pytest
+from conftest import Witness
+
+WEB = ipvs.Service("tcp://10.0.0.1:80", scheduler="wrr")
+
+
+@pytest.fixture
+def lb() -> ipvs.Client:
+    """A client in the test's namespace."""
+    return ipvs.Client()
+
+
+def test_info(lb: ipvs.Client) -> None:
+    """What the kernel says of itself is what Debian's ipvsadm prints."""
+    listing = subprocess.run(["/usr/sbin/ipvsadm", "-Ln"], check=True, capture_output=True, text=True).stdout
+    info = lb.info()
+    assert listing.startswith(f"IP Virtual Server version {info.version} (size={info.connection_table_size})\n")
+
+
+def test_services(lb: ipvs.Client, witness: Witness) -> None:
+    """Services are added, edited, listed and deleted."""
+    dns = ipvs.Service("udp://[2001:db8::1]:53")
+    lb.add_service(WEB)
+    lb.add_service(dns)
+    assert sorted(witness()) == ["-A -t 10.0.0.1:80 -s wrr", "-A -u [2001:db8::1]:53 -s wlc"]
+    assert {entry.service for entry in lb.services()} == {WEB, dns}
+    lb.edit_service(ipvs.Service(WEB.id, scheduler="rr"))
+    entry = lb.service(WEB)
+    assert (entry.id, entry.scheduler, str(entry)) == ("tcp://10.0.0.1:80", "rr", "tcp://10.0.0.1:80")
+    assert entry.stats.connections == 0
+    lb.delete_service(entry)
+    lb.delete_service("udp://[2001:db8::1]:53")
+    assert witness() == []
+
+
+def test_destinations(lb: ipvs.Client, witness: Witness) -> None:
+    """Destinations are added, edited, listed and deleted."""
+    lb.add_service(WEB)
+    lb.add_destination(WEB, "192.168.1.10:8080", forwarding="masquerade", weight=5)
+    lb.add_destination(WEB.id, ipvs.Destination("192.168.1.11:80", forwarding="tunnel"))
+    assert witness() == [
+        "-A -t 10.0.0.1:80 -s wrr",
+        "-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m -w 5",
+        "-a -t 10.0.0.1:80 -r 192.168.1.11:80 -i -w 1 --tun-type ipip",
+    ]
+    first = next(entry for entry in lb.destinations(WEB) if entry.weight == 5)
+    assert first.destination == ipvs.Destination("192.168.1.10:8080", forwarding="masquerade", weight=5)
+    assert (first.address, first.forwarding, first.active_connections) == ("192.168.1.10:8080", "masquerade", 0)
+    lb.edit_destination(WEB, "192.168.1.10:8080", forwarding="masquerade", weight=0)
+    assert "-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m -w 0" in witness()
+    lb.delete_destination(WEB, first)
+    lb.delete_destination(WEB, "192.168.1.11:80")
+    assert lb.destinations(WEB) == []
+
+
+def test_flush(lb: ipvs.Client, witness: Witness) -> None:
+    """A flush leaves nothing."""
+    lb.add_service(WEB)
+    lb.flush()
+    assert witness() == []
+
+
+def test_errors_tell_what_failed_on_which_object(lb: ipvs.Client) -> None:
+    """An error is an OSError with the kernel's number, the operation and the object."""
+    lb.add_service(WEB)
+    with pytest.raises(ipvs.Error, match="cannot add service tcp://10.0.0.1:80: it exists already") as caught:
+        lb.add_service(WEB)
+    assert isinstance(caught.value, OSError)
+    assert caught.value.errno == errno.EEXIST
+    assert (caught.value.kind, caught.value.operation) == ("service_exists", "add_service")
+    assert caught.value.object == "tcp://10.0.0.1:80"
+    with pytest.raises(ipvs.Error) as caught:
+        lb.delete_destination(WEB, "192.168.1.10:80")
+    assert (caught.value.kind, caught.value.errno) == ("no_such_destination", errno.ENOENT)
+    assert caught.value.object == "192.168.1.10:80 of tcp://10.0.0.1:80"
+
+
+def test_wrong_arguments_are_named(lb: ipvs.Client) -> None:
+    """Nothing is sent for a wrong argument."""
+    with pytest.raises(ValueError, match="'10.0.0.1:80' is not an id"):
+        lb.delete_service("10.0.0.1:80")
+    with pytest.raises(ValueError, match="weight: 4294967295 is above 2147483647"):
+        lb.add_destination(WEB, "192.168.1.10:80", weight=4294967295)
+    with pytest.raises(ValueError, match="'nat' is none of masquerade, tunnel and direct-route"):
+        ipvs.Destination("192.168.1.10:80", forwarding="nat")
+    with pytest.raises(TypeError, match="service: a Service, a ServiceEntry or a str is needed, not int"):
+        lb.delete_service(80)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="has its forwarding and weight itself"):
+        lb.add_destination(WEB, ipvs.Destination("192.168.1.10:80"), weight=5)
+    with pytest.raises(ValueError, match="timeout"):
+        ipvs.Client(timeout=-1)
+
+
+def test_other_threads_run_meanwhile(lb: ipvs.Client) -> None:
+    """Threads share a client."""
+    failures = []
+
+    def work(host: int) -> None:
+        try:
+            for port in range(1, 11):
+                service = ipvs.Service(f"tcp://10.0.1.{host}:{port}")
+                lb.add_service(service)
+                lb.service(service)
+        except ipvs.Error as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(host,)) for host in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(lb.services()) == 40
+
+
+def test_the_lock_is_released_while_the_kernel_works(lb: ipvs.Client) -> None:
+    """A Python thread runs on while another waits for the kernel, which loads a module for a scheduler."""
+    ticks = 0
+    done = threading.Event()
+
+    def tick() -> None:
+        nonlocal ticks
+        while not done.is_set():
+            ticks += 1
+            time.sleep(0.001)
+
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    before = ticks
+    with pytest.raises(ipvs.Error, match="no scheduler 'nosuch'"):
+        lb.add_service(ipvs.Service("tcp://10.0.0.1:81", scheduler="nosuch"))
+    during = ticks - before
+    done.set()
+    ticker.join()
+    assert during > 0
+
+
+def test_objects_are_values() -> None:
+    """Objects compare, hash and print as what makes them."""
+    assert ipvs.Service("tcp://10.0.0.1:80", scheduler="wrr") == WEB
+    assert len({WEB, ipvs.Service("tcp://10.0.0.1:80", scheduler="wrr")}) == 1
+    assert eval(repr(WEB), vars(ipvs)) == WEB  # noqa: S307
+    real = ipvs.Destination("192.168.1.10:8080", forwarding="masquerade", weight=5)
+    assert eval(repr(real), vars(ipvs)) == real  # noqa: S307
+    with pytest.raises(AttributeError):
+        WEB.scheduler = "rr"  # type: ignore[misc]

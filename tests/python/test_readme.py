@@ -1,0 +1,25 @@
+"""What the README shows works as it stands."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import Witness
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+RUN = {"python": ["python", "-c"], "lua": ["lua5.4", "-e"], "sh": ["sh", "-e", "-c"]}
+#: The language and the text of each of its blocks that is a program.
+PROGRAMS = re.findall(r"^```(python|lua|sh)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_there_is_one_of_each_language() -> None:
+    """A block that is not found would not be run."""
+    assert sorted(language for language, _ in PROGRAMS) == sorted(RUN)
+
+
+@pytest.mark.parametrize(("language", "program"), PROGRAMS)
+def test_program(language: str, program: str, witness: Witness) -> None:
+    """Each leaves the service and the drained server that the text beside it describes."""
+    subprocess.run([*RUN[language], program], check=True)
+    assert witness() == ["-A -t 10.0.0.1:80 -s wrr", "-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m -w 0"]
