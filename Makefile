@@ -2,7 +2,7 @@
 # The programs of this build come before those of the machine.
 export PATH := $(CURDIR)/target/debug:$(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
-export LUA_CPATH := $(CURDIR)/target/lua/5.4/?.so
+export LUA_CPATH := $(CURDIR)/target/lua/5.4/?.so;;
 GUEST := tests/guest/run
 
 .PHONY: demo test lint setup build test-unit test-guest test-kernel test-python test-lua format clean
@@ -43,9 +43,9 @@ lint: build
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
 	ruff format --check .
 	ruff check .
-	mypy bindings-py/python demo tests/python
+	mypy bindings-py/python demo tests/python tests/guest
 	python -m mypy.stubtest ipvs
-	luacheck --quiet bindings-lua demo tests/lua
+	luacheck --quiet --no-color bindings-lua demo tests/lua
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/lua/run
 
 format:

@@ -50,7 +50,10 @@ fn destination(
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (*, timeout = Some(ipvs_core::DEFAULT_TIMEOUT.as_secs_f64())))]
+    #[pyo3(
+        signature = (*, timeout = Some(ipvs_core::DEFAULT_TIMEOUT.as_secs_f64())),
+        text_signature = "(*, timeout=5.0)"
+    )]
     fn new(python: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
         let timeout = timeout
             .map(Duration::try_from_secs_f64)

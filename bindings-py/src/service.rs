@@ -18,7 +18,10 @@ pub(crate) struct Service(pub(crate) ipvs_core::Service);
 #[pymethods]
 impl Service {
     #[new]
-    #[pyo3(signature = (id, *, scheduler = ipvs_core::DEFAULT_SCHEDULER))]
+    #[pyo3(
+        signature = (id, *, scheduler = ipvs_core::DEFAULT_SCHEDULER),
+        text_signature = "(id, *, scheduler='wlc')"
+    )]
     fn new(id: &str, scheduler: &str) -> PyResult<Self> {
         let id = id.parse().map_err(|error| invalid(&error))?;
         let service = ipvs_core::Service::new(id).with_scheduler(scheduler);

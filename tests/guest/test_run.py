@@ -13,7 +13,8 @@ import json, os, sys
 from pathlib import Path
 Path("/etc/written-in-the-guest").touch()
 Path("written-in-the-guest").touch()
-seen = {"arguments": sys.argv[1:], "variable": os.environ["VARIABLE"], "directory": os.getcwd(), "stdin": sys.stdin.read()}
+seen = {"arguments": sys.argv[1:], "variable": os.environ["VARIABLE"], "directory": os.getcwd()}
+seen["stdin"] = sys.stdin.read()
 print(json.dumps(seen))
 print("to standard error", file=sys.stderr)
 sys.exit(7)
@@ -49,7 +50,7 @@ def test_everything_passes_through(tmp_path: Path) -> None:
 
 
 def test_binary_output_is_whole(tmp_path: Path) -> None:
-    """Ten megabytes of arbitrary bytes arrive as they are, and what the program leaves running does not hold them up."""
+    """Ten megabytes of arbitrary bytes arrive, and what the program leaves running does not hold them up."""
     data = os.urandom(10_000_000)
     (tmp_path / "data").write_bytes(data)
     ran = subprocess.run(

@@ -26,7 +26,7 @@ def enter(namespace: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def namespace() -> Iterator[str]:
-    """The name of the namespace that the test is in."""
+    """Enter a new namespace for the test, and give its name."""
     if "IPVS_GUEST" not in os.environ:
         pytest.exit("these tests need the guest kernel: run 'make test-python'", returncode=1)
     name = f"python-{next(COUNT)}"
@@ -40,7 +40,7 @@ def namespace() -> Iterator[str]:
 
 @pytest.fixture
 def witness() -> Witness:
-    """What Debian's ipvsadm saves of the test's namespace: its rules, one a line."""
+    """Give what Debian's ipvsadm saves of the test's namespace: its rules, one a line."""
 
     def rules() -> list[str]:
         saved = subprocess.run(["/usr/sbin/ipvsadm", "-S", "-n"], check=True, capture_output=True, text=True)

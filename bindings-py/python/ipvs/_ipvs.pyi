@@ -1,5 +1,17 @@
 from typing import final
 
+__all__ = [
+    "Client",
+    "Destination",
+    "DestinationEntry",
+    "Error",
+    "Info",
+    "Service",
+    "ServiceEntry",
+    "Stats",
+    "__version__",
+]
+
 __version__: str
 
 class Error(OSError):
