@@ -2,7 +2,9 @@
 # The programs of this build come before those of the machine.
 export PATH := $(CURDIR)/target/debug:$(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
+export CARGO_TARGET_DIR := $(CURDIR)/target
 export LUA_CPATH := $(CURDIR)/target/lua/5.4/?.so;;
+unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
 GUEST := tests/guest/run
 
 .PHONY: demo test lint setup build test-unit test-guest test-kernel test-python test-lua format clean
@@ -53,4 +55,4 @@ format:
 	ruff format .
 
 clean:
-	rm -rf target .venv
+	rm -rf target .venv bindings-py/python/ipvs/*.so

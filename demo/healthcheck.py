@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import ipvs
 
 PAUSE = 0.2
-TIMEOUT = 1.0
+TIMEOUT = 3.0
 
 
 def fault(server: ipvs.Destination) -> str | None:

@@ -7,6 +7,7 @@ client's figures are compared with the kernel's own counters.
 import contextlib
 import ctypes
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ if "IPVS_GUEST" not in os.environ:
 
 import ipvs
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 SERVICE = "tcp://10.0.0.1:80"
 VIRTUAL_ADDRESS = "10.0.0.1:80"
 SERVERS = {"blue": "192.168.1.11:8080", "green": "192.168.1.12:8080"}
@@ -185,7 +186,7 @@ class Story:
         blue = self.processes.enter_context(background(server("blue")))
         self.processes.enter_context(background(server("green")))
         check = in_namespace("director", "healthcheck.py", SERVICE, *SERVERS.values())
-        self.processes.enter_context(background(check))
+        self.check = self.processes.enter_context(background(check))
         seconds = wait_for("destinations", self.table, list(SERVERS.values()))
         say(f"   both servers are in the table after {seconds:.1f} s")
         return blue
@@ -226,6 +227,7 @@ class Story:
         say(f"   blue is back in the table {seconds:.1f} s after its start")
         self.ask(100, {"blue": 50, "green": 50})
         self.compare_counters()
+        expect("exit status of the health check, which goes on", self.check.poll(), None)
 
     def show(self, title: str, *command: str, total: bool) -> None:
         """Print a listing, which has to name both servers, and the total of connections if it shows counts."""
@@ -243,6 +245,8 @@ def main() -> int:
     """Tell the story and return the exit status."""
     try:
         with contextlib.ExitStack() as processes:
+            # Debian's would do the same.
+            expect("ipvsadm in PATH", shutil.which("ipvsadm"), str(HERE.parent / "target" / "debug" / "ipvsadm"))
             say("1. Four network namespaces are made: a client, a director, two servers.")
             make_network()
             say("   client 10.0.0.100 - 10.0.0.1 director 192.168.1.1 - blue 192.168.1.11, green 192.168.1.12")

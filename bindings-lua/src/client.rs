@@ -17,7 +17,7 @@ struct Client(ipvs_core::Client);
 /// What every method returns: a value, or `nil` and an error.
 type Answer = LuaResult<(LuaValue, Option<LuaTable>)>;
 
-/// `ipvs.connect{ timeout = 1.0 }`: a client in the network namespace of the calling thread.
+/// `ipvs.connect{ timeout = 1.0 }`: a client in the network namespace of the calling thread; 0 waits for ever.
 pub(crate) fn connect(lua: &Lua, options: Option<LuaTable>) -> Answer {
     let mut timeout = Some(DEFAULT_TIMEOUT);
     if let Some(options) = options {

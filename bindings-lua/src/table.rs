@@ -2,7 +2,7 @@
 
 use mlua::prelude::*;
 
-/// Reads the fields of `table` that are in `known`; the others are an error.
+/// Refuses a field of `table` that is not in `known`.
 pub(crate) fn check_fields(what: &str, table: &LuaTable, known: &[&str]) -> LuaResult<()> {
     for pair in table.pairs::<LuaValue, LuaValue>() {
         let (key, _) = pair?;

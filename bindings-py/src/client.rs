@@ -12,7 +12,7 @@ use crate::service::{Id, Service, ServiceEntry};
 
 /// A connection to the kernel's IPVS, in the network namespace of the thread that made it.
 ///
-/// `timeout` is how many seconds an operation waits for the kernel; None waits for ever. Threads may share a client.
+/// `timeout` is how many seconds an exchange with the kernel may take; None or 0 waits for ever. Threads may share a client.
 /// Everything needs `CAP_NET_ADMIN`, reading too.
 #[pyclass(frozen, module = "ipvs")]
 pub(crate) struct Client(ipvs_core::Client);

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use ipvs_core::rules::List;
-use ipvs_core::{Client, DestinationEntry, Family, Forwarding, Protocol, ServiceEntry, ServiceId, Stats};
+use ipvs_core::{
+    Client, DestinationEntry, Error, ErrorKind, Family, Forwarding, Protocol, ServiceEntry, ServiceId, Stats,
+};
 
 use crate::Failure;
 use crate::names::show;
@@ -22,7 +24,11 @@ pub(crate) fn write(list: &List, client: &Client, output: &mut impl Write) -> Re
     for entry in services {
         let id = entry.service.id;
         write_service(list, &entry, output)?;
-        let mut destinations = client.destinations(&id)?;
+        let mut destinations = match client.destinations(&id) {
+            // It was deleted since it was listed.
+            Err(Error { kind: ErrorKind::NoSuchService, .. }) if list.service.is_none() => Vec::new(),
+            result => result?,
+        };
         destinations.sort_by_key(|entry| entry.destination.address);
         for entry in destinations {
             write_destination(list, &id, &entry, output)?;

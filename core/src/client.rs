@@ -19,9 +19,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to the kernel's IPVS in the network namespace of the thread that opened it.
 ///
-/// Every operation is one exchange with the kernel and ends within the timeout. After a failed exchange the next
-/// operation opens a fresh socket, in the namespace of the thread that calls then. Threads may share a client; they
-/// take turns.
+/// Every exchange with the kernel ends within the timeout; what the kernel does within one system call cannot be cut
+/// short. After a failed exchange the next operation opens a fresh socket, in the namespace of the thread that calls then.
+/// Threads may share a client; they take turns.
 #[derive(Debug)]
 pub struct Client {
     timeout: Option<Duration>,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
+use crate::service::check_scope;
 use crate::{InvalidArgument, Stats};
 
 /// The weight that a destination has when none is given.
@@ -116,6 +117,7 @@ impl Destination {
 
     /// Checks everything that can be known before the kernel is asked.
     pub fn check(&self) -> Result<(), InvalidArgument> {
+        check_scope("destination", &self.address)?;
         if self.weight > WEIGHT_MAX {
             return Err(InvalidArgument::new("weight", format!("{} is above {WEIGHT_MAX}", self.weight)));
         }
@@ -178,6 +180,8 @@ mod tests {
             assert_eq!(destination.clone().with_forwarding(method).check().unwrap_err().field, "forwarding");
         }
         assert_eq!(parse_destination_address("2001:db8::a").unwrap_err().field, "destination");
+        let scoped = Destination::new(parse_destination_address("[fe80::1%3]:80")?);
+        assert_eq!(scoped.check().unwrap_err().field, "destination");
         Ok(())
     }
 }

@@ -121,11 +121,23 @@ impl ServiceId {
             Self::Address { protocol: Protocol::Other(number), .. } => {
                 Err(InvalidArgument::new("protocol", format!("{number} is none of tcp, udp and sctp")))
             }
+            Self::Address { address, .. } => check_scope("service", address),
             Self::Fwmark { mark: 0, .. } => {
                 Err(InvalidArgument::new("fwmark", "0 marks no packet; use 1 to 4294967295"))
             }
-            _ => Ok(()),
+            Self::Fwmark { .. } => Ok(()),
         }
+    }
+}
+
+/// IPVS knows no interface with an address: what is listed would not be what was added.
+pub(crate) fn check_scope(field: &'static str, address: &SocketAddr) -> Result<(), InvalidArgument> {
+    match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 || v6.flowinfo() != 0 => Err(InvalidArgument::new(
+            field,
+            format!("{address} has an interface or a flow label, which IPVS does not know; leave it out"),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -273,6 +285,8 @@ mod tests {
             assert!(error.reason.contains("tcp://10.0.0.1:80"), "{error}");
         }
         assert_eq!("fwmark:0".parse::<ServiceId>().unwrap_err().field, "fwmark");
+        let error = "tcp://[fe80::1%3]:80".parse::<ServiceId>().unwrap_err();
+        assert!(error.reason.contains("has an interface"), "{error}");
     }
 
     #[test]

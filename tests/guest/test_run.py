@@ -1,8 +1,13 @@
 """The harness seen from the machine: what passes through, and what is said when it cannot work."""
 
+import fcntl
 import os
+import pty
+import shutil
 import subprocess
 import sys
+import tempfile
+import termios
 import time
 from pathlib import Path
 
@@ -27,20 +32,34 @@ def guest(
     """Run something in the guest."""
     environment = os.environ | (env or {})
     return subprocess.run(
-        [RUN, *arguments], check=False, capture_output=True, text=True, cwd=cwd, env=environment, timeout=100
+        [RUN, "--timeout", "60", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        timeout=100,
     )
 
 
 def test_everything_passes_through(tmp_path: Path) -> None:
-    """Arguments, environment, working directory, both outputs and exit status; and nothing else leaves the guest."""
+    """Arguments, environment, working directory, both outputs and exit status; and nothing else leaves the guest.
+
+    The folder is reached through a link, the program's path has a `=`, and the environment is larger than a pipe.
+    """
     directory = tmp_path / "a folder"
     directory.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(directory)
+    python = tmp_path / "a=b"
+    python.symlink_to(sys.executable)
     arguments = ["", "two words", 'it\'s "quoted"', "$HOME *", "line\nbreak", "ümläut", "-x"]
-    ran = guest("--", sys.executable, "-c", PROGRAM, *arguments, cwd=directory, env={"VARIABLE": "a  b\n=c"})
+    environment = {"VARIABLE": "a  b\n='c'"} | {f"LARGE_{number}": "x" * 50_000 for number in range(4)}
+    ran = guest(str(python), "-c", PROGRAM, *arguments, cwd=link, env=environment)
     assert ran.stderr == "to standard error\n"
     assert eval(ran.stdout) == {  # noqa: S307
         "arguments": arguments,
-        "variable": "a  b\n=c",
+        "variable": "a  b\n='c'",
         "directory": str(directory),
         "stdin": "",
     }
@@ -49,12 +68,66 @@ def test_everything_passes_through(tmp_path: Path) -> None:
     assert not Path("/etc/written-in-the-guest").exists()
 
 
+def test_an_ordinary_user_can_run_it() -> None:
+    """Root of the machine is not needed for being root of the guest."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        for file in ["run", "init"]:
+            shutil.copy(RUN.with_name(file), folder)
+        as_user = ["setpriv", "--reuid=65534", "--clear-groups"] if os.getuid() == 0 else []
+        program = [*as_user, f"{folder}/run", "--timeout", "60", "sh", "-c", "id -u; /usr/sbin/ipvsadm -A -f 1"]
+        ran = subprocess.run(program, check=False, capture_output=True, text=True, cwd=folder, timeout=100)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\n", "")
+
+
+def test_the_terminal_stays_as_it_is() -> None:
+    """At a terminal, the guest does not change its modes, and Ctrl-C ends the guest and leaves nothing behind."""
+    controller, terminal = pty.openpty()
+    modes = termios.tcgetattr(terminal)
+    before = set(Path("/tmp").glob("ipvs-guest.*"))  # noqa: S108
+    with subprocess.Popen(
+        [RUN, "--timeout", "60", "sh", "-c", "echo ready; sleep 1000"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+    ) as process:
+        seen = b""
+        while b"ready" not in seen:
+            seen += os.read(controller, 1000)
+        assert termios.tcgetattr(terminal) == modes
+        os.write(controller, b"\x03")
+        assert process.wait(timeout=30) == 130
+    assert termios.tcgetattr(terminal) == modes
+    assert set(Path("/tmp").glob("ipvs-guest.*")) <= before  # noqa: S108
+
+
+def test_a_folder_that_the_guest_has_of_its_own_is_refused() -> None:
+    """What the guest mounts anew cannot be passed through."""
+    assert "the working directory is /:" in guest("true", cwd=Path("/")).stderr
+    ran = guest("true", cwd=Path("/dev"))
+    assert ran.returncode == 125
+    assert ran.stderr == "guest: the working directory /dev is in a part that the guest has of its own\n"
+
+
+def test_the_demo_tells_when_a_step_does_not_hold() -> None:
+    """Without our ipvsadm in PATH its last steps would show Debian's: it says so at once."""
+    ran = guest(sys.executable, str(RUN.parents[2] / "demo" / "story.py"), env={"PATH": "/usr/sbin:/usr/bin"})
+    assert ran.returncode == 1
+    assert "DID NOT HOLD: ipvsadm in PATH: expected" in ran.stdout
+
+
 def test_binary_output_is_whole(tmp_path: Path) -> None:
     """Ten megabytes of arbitrary bytes arrive, and what the program leaves running does not hold them up."""
     data = os.urandom(10_000_000)
     (tmp_path / "data").write_bytes(data)
     ran = subprocess.run(
-        [RUN, "sh", "-c", "sleep 1000 & cat data"], check=True, capture_output=True, cwd=tmp_path, timeout=60
+        [RUN, "--timeout", "60", "sh", "-c", "sleep 1000 & cat data"],
+        check=True,
+        capture_output=True,
+        cwd=tmp_path,
+        timeout=100,
     )
     assert ran.stdout == data
 
@@ -62,12 +135,12 @@ def test_binary_output_is_whole(tmp_path: Path) -> None:
 def test_the_time_limit_ends_the_guest() -> None:
     """What was printed before is kept; the end of the console is shown."""
     begin = time.monotonic()
-    ran = guest("--timeout", "5", "sh", "-c", "echo before; sleep 1000")
+    ran = guest("--timeout", "15", "sh", "-c", "echo before; sleep 1000")
     assert ran.returncode == 124
     assert ran.stdout == "before\n"
-    assert "ended after the time limit of 5 s" in ran.stderr
+    assert "ended after the time limit of 15 s" in ran.stderr
     assert "guest:   init: ready" in ran.stderr
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 60
 
 
 def test_a_dying_guest_shows_its_console() -> None:

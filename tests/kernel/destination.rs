@@ -54,7 +54,7 @@ fn an_edit_changes_weight_and_forwarding() {
 }
 
 #[test]
-fn a_local_address_becomes_a_local_node_where_the_kernel_says_so() {
+fn a_local_address_keeps_the_method_asked_for() {
     let _namespace = Namespace::enter();
     let (client, id) = service("tcp://10.0.0.1:80");
     client.add_destination(&id, &destination("127.0.0.1:80").with_forwarding(Forwarding::Tunnel)).unwrap();

@@ -1,5 +1,7 @@
 //! One table, seen from all three faces: the same service added by each lists the same in the other two.
 
+use std::path::{Path, PathBuf};
+
 use crate::namespace::{Namespace, Ran, run};
 
 /// `ADDRESS SCHEDULER -> DESTINATION FORWARDING WEIGHT`, as each face prints it below.
@@ -34,12 +36,20 @@ for _, service in ipairs(assert(lb:services())) do
 end
 "#;
 
+/// What `make build` made, in the tree.
+fn tree(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(path);
+    assert!(path.exists(), "{} is missing: run 'make build'", path.display());
+    path
+}
+
 fn python(program: &str) -> Ran {
-    run("python", ["-c", program])
+    run(tree(".venv/bin/python"), ["-c", program])
 }
 
 fn lua(program: &str) -> Ran {
-    run("lua5.4", ["-e", program])
+    let path = format!("package.cpath = '{}'", tree("target/lua/5.4/ipvs.so").display());
+    run("lua5.4", ["-e", &path, "-e", program])
 }
 
 #[test]

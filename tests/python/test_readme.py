@@ -1,6 +1,7 @@
 """What the README shows works as it stands."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,11 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 RUN = {"python": ["python", "-c"], "lua": ["lua5.4", "-e"], "sh": ["sh", "-e", "-c"]}
 #: The language and the text of each of its blocks that is a program.
 PROGRAMS = re.findall(r"^```(python|lua|sh)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def test_ipvsadm_is_ours() -> None:
+    """Debian's would run the shell's block too."""
+    assert shutil.which("ipvsadm") == str(Path(__file__).parents[2] / "target" / "debug" / "ipvsadm")
 
 
 def test_there_is_one_of_each_language() -> None:

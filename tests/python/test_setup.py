@@ -47,6 +47,17 @@ def test_no_rust(tmp_path: Path) -> None:
     assert output == "setup: no Rust toolchain: install one (rustup, 1.88 or newer) and call make again\n"
 
 
+def test_old_rust(tmp_path: Path) -> None:
+    """Debian 12's own toolchain is too old."""
+    (tmp_path / "cargo").write_text("#!/bin/sh\necho 'cargo 1.65.0'\n")
+    (tmp_path / "cargo").chmod(0o755)
+    status, output = setup(env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert status == 1
+    assert output == (
+        "setup: the Rust toolchain is 1.65.0: 1.88 or newer is needed, install it by rustup and call make again\n"
+    )
+
+
 def test_no_network_for_apt() -> None:
     """The guest has no network: the kernel's package cannot be installed."""
     with missing("user-mode-linux", "/usr/bin/linux.uml"):
@@ -55,6 +66,7 @@ def test_no_network_for_apt() -> None:
     lines = output.splitlines()
     assert lines[0] == "setup: installing user-mode-linux"
     assert lines[1].startswith("setup: cannot install user-mode-linux: ")
+    assert "Could not resolve" in lines[1] or "Temporary failure resolving" in lines[1], lines
     assert len(lines) == 2
 
 
@@ -62,9 +74,10 @@ def test_no_root_and_no_sudo() -> None:
     """An ordinary user is told the command for root."""
     folder = Path("/run/ordinary")
     folder.mkdir()
-    for tool in ["bash", "dirname", "cat", "id", "paste", "python3", "apt-get"]:
+    for tool in ["bash", "dirname", "cat", "cut", "id", "paste", "python3", "apt-get", "sort"]:
         (folder / tool).symlink_to(f"/usr/bin/{tool}")
-    (folder / "cargo").symlink_to("/usr/bin/true")
+    (folder / "cargo").write_text("#!/bin/sh\necho 'cargo 1.88.0'\n")
+    (folder / "cargo").chmod(0o755)
     shutil.copy(ROOT / "setup", folder)
     with missing("user-mode-linux", "/usr/bin/linux.uml"):
         ran = subprocess.run(

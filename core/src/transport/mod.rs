@@ -125,6 +125,10 @@ impl Transport {
             if read_datagram(&self.datagram, self.sequence, &mut reply)? {
                 return Ok(());
             }
+            // A flow of answers that never ends does not keep it either.
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(Failure::TimedOut);
+            }
         }
     }
 

@@ -141,6 +141,20 @@ fn no_answer_ends_at_the_deadline() {
 }
 
 #[test]
+fn a_flow_of_answers_without_an_end_ends_at_the_deadline() {
+    let (mut transport, kernel) = pair();
+    let flow = std::thread::spawn(move || {
+        let reply = message(42, NLM_F_MULTIPART, 1, b"more");
+        while send(&kernel, &reply, SendFlags::NOSIGNAL).is_ok() {}
+    });
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let result = transport.exchange(Ask, Mode::Dump, Some(deadline), |_| Ok(()));
+    assert!(matches!(result, Err(Failure::TimedOut)), "{result:?}");
+    drop(transport);
+    flow.join().unwrap();
+}
+
+#[test]
 fn a_malformed_answer_is_an_error() {
     let whole = acknowledgement(1, 0);
     for length in 1..16 {
