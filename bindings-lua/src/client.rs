@@ -29,7 +29,9 @@ pub(crate) fn connect(lua: &Lua, options: Option<LuaTable>) -> Answer {
             );
         }
     }
-    answer(lua, ipvs_core::Client::connect_with_timeout(timeout), |client| Client(client).into_lua(lua))
+    answer(lua, ipvs_core::Client::connect_with(&ipvs_core::Options::default().with_timeout(timeout)), |client| {
+        Client(client).into_lua(lua)
+    })
 }
 
 /// A list of tables, one an entry.

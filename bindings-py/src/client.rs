@@ -60,7 +60,7 @@ impl Client {
             .transpose()
             .map_err(|error| PyValueError::new_err(format!("timeout: {error}")))?;
         python
-            .detach(|| ipvs_core::Client::connect_with_timeout(timeout))
+            .detach(|| ipvs_core::Client::connect_with(&ipvs_core::Options::default().with_timeout(timeout)))
             .map(Self)
             .map_err(|error| raise(python, &error))
     }

@@ -29,7 +29,6 @@ impl Destination {
         if let Some(weight) = weight {
             destination = destination.with_weight(weight);
         }
-        destination.check().map_err(|error| invalid(&error))?;
         Ok(Self(destination))
     }
 }

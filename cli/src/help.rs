@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ipvs_core::rules::options::{COMMANDS, CommandSpec, Name, OPTIONS};
+use ipvs_core::rules::options::{COMMANDS, CommandSpec, Name, OPTIONS, Value};
 
 pub(crate) fn write(output: &mut impl Write) -> io::Result<()> {
     writeln!(output, "ipvsadm {}: steers IPVS, the load balancer in the Linux kernel\n", env!("CARGO_PKG_VERSION"))?;
@@ -21,7 +21,7 @@ pub(crate) fn write(output: &mut impl Write) -> io::Result<()> {
 fn form(spec: &CommandSpec) -> String {
     let row =
         |names: &[Name]| names.iter().map(|name| with_value(*name, &shortest(*name))).collect::<Vec<_>>().join("|");
-    let mut parts = vec![shortest(spec.command)];
+    let mut parts = vec![with_value(spec.command, &shortest(spec.command))];
     parts.extend(spec.required.iter().map(|names| row(names)));
     parts.extend(spec.optional.iter().map(|names| format!("[{}]", row(names))));
     parts.join(" ")
@@ -33,5 +33,9 @@ fn shortest(name: Name) -> String {
 }
 
 fn with_value(name: Name, form: &str) -> String {
-    name.spec().value.map_or_else(|| form.to_owned(), |value| format!("{form} {value}"))
+    match name.spec().value {
+        Value::None => form.to_owned(),
+        Value::One(value) | Value::Three(value) => format!("{form} {value}"),
+        Value::Optional(value) => format!("{form} [{value}]"),
+    }
 }

@@ -3,35 +3,26 @@
 use std::io::{self, Write};
 
 use ipvs_core::rules::List;
-use ipvs_core::{
-    Client, DestinationEntry, Error, ErrorKind, Family, Forwarding, Protocol, ServiceEntry, ServiceId, Stats,
-};
+use ipvs_core::{Client, DestinationEntry, Family, Forwarding, Protocol, ServiceEntry, ServiceId, ServiceTable, Stats};
 
 use crate::Failure;
 use crate::names::show;
 
 pub(crate) fn write(list: &List, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
-    let services = if let Some(id) = &list.service {
-        vec![client.service(id)?]
+    let mut table = if let Some(id) = &list.service {
+        vec![ServiceTable::new(client.service(id)?, client.destinations(id)?)]
     } else {
         let info = client.info()?;
         writeln!(output, "IP Virtual Server version {} (size={})", info.version, info.connection_table_size)?;
-        let mut services = client.services()?;
-        services.sort_by_key(|entry| order(&entry.service.id));
-        services
+        client.snapshot()?
     };
+    table.sort_by_key(|service| order(&service.entry.service.id));
     write_header(list, output)?;
-    for entry in services {
-        let id = entry.service.id;
-        write_service(list, &entry, output)?;
-        let mut destinations = match client.destinations(&id) {
-            // It was deleted since it was listed.
-            Err(Error { kind: ErrorKind::NoSuchService, .. }) if list.service.is_none() => Vec::new(),
-            result => result?,
-        };
-        destinations.sort_by_key(|entry| entry.destination.address);
-        for entry in destinations {
-            write_destination(list, &id, &entry, output)?;
+    for mut service in table {
+        write_service(list, &service.entry, output)?;
+        service.destinations.sort_by_key(|entry| entry.destination.address);
+        for entry in &service.destinations {
+            write_destination(list, &service.entry.service.id, entry, output)?;
         }
     }
     Ok(())
@@ -89,7 +80,7 @@ fn write_destination(
     let forwarding = match destination.forwarding {
         Forwarding::Masquerade => "Masq".to_owned(),
         Forwarding::LocalNode => "Local".to_owned(),
-        Forwarding::Tunnel => "Tunnel".to_owned(),
+        Forwarding::Tunnel(_) => "Tunnel".to_owned(),
         Forwarding::DirectRoute => "Route".to_owned(),
         Forwarding::Other(number) => number.to_string(),
     };

@@ -8,8 +8,10 @@ mod names;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use ipvs_core::rules::{self, Command, RuleError};
+use ipvs_core::rules::{self, Invocation, RuleErrorKind};
 use ipvs_core::{Client, Error};
+
+use crate::names::Names;
 
 /// The exit statuses of Debian's ipvsadm 1.31.
 const LISTING_FAILED: u8 = 1;
@@ -17,23 +19,23 @@ const ARGUMENTS_REFUSED: u8 = 2;
 const FAILED: u8 = 255;
 
 fn main() -> ExitCode {
-    let command = match rules::parse(std::env::args_os().skip(1)) {
-        Ok(command) => command,
+    let invocation = match rules::parse(std::env::args_os().skip(1), &Names) {
+        Ok(invocation) => invocation,
         Err(error) => {
-            let status = match error {
-                RuleError::Refused(_) => ARGUMENTS_REFUSED,
-                RuleError::Syntax(_) => FAILED,
+            let status = match error.kind {
+                RuleErrorKind::Refused => ARGUMENTS_REFUSED,
+                RuleErrorKind::Syntax => FAILED,
             };
             return fail(status, &error);
         }
     };
     let mut output = io::stdout().lock();
-    match run(&command, &mut output).and_then(|()| Ok(output.flush()?)) {
+    match run(&invocation, &mut output).and_then(|()| Ok(output.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever read us has had enough.
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(Failure::Output(error)) => fail(FAILED, &format_args!("cannot write the output: {error}")),
-        Err(Failure::Ipvs(error)) if matches!(command, Command::List(_)) => fail(LISTING_FAILED, &error),
+        Err(Failure::Ipvs(error)) if matches!(invocation, Invocation::List(_)) => fail(LISTING_FAILED, &error),
         Err(Failure::Ipvs(error)) => fail(FAILED, &error),
     }
 }
@@ -62,17 +64,11 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn run(command: &Command, output: &mut impl Write) -> Result<(), Failure> {
-    match command {
-        Command::Help => help::write(output)?,
-        Command::List(list) => list::write(list, &Client::connect()?, output)?,
-        Command::AddService(service) => Client::connect()?.add_service(service)?,
-        Command::EditService(service) => Client::connect()?.edit_service(service)?,
-        Command::DeleteService(id) => Client::connect()?.delete_service(id)?,
-        Command::Clear => Client::connect()?.flush()?,
-        Command::AddDestination(id, destination) => Client::connect()?.add_destination(id, destination)?,
-        Command::EditDestination(id, destination) => Client::connect()?.edit_destination(id, destination)?,
-        Command::DeleteDestination(id, address) => Client::connect()?.delete_destination(id, address)?,
+fn run(invocation: &Invocation, output: &mut impl Write) -> Result<(), Failure> {
+    match invocation {
+        Invocation::Help => help::write(output)?,
+        Invocation::List(list) => list::write(list, &Client::connect()?, output)?,
+        Invocation::Change(command) => Client::connect()?.run(command)?,
     }
     Ok(())
 }

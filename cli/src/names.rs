@@ -1,9 +1,10 @@
-//! Addresses and ports as a listing shows them: numbers, or names where there are some.
+//! Names for numbers in listings, and numbers for names in arguments, both from the system's resolver.
 
 use std::net::{IpAddr, SocketAddr};
 
-use dns_lookup::getnameinfo;
+use dns_lookup::{AddrInfoHints, getaddrinfo, getnameinfo, lookup_host};
 use ipvs_core::Protocol;
+use ipvs_core::rules::Resolver;
 
 /// `10.0.0.1:80`, or with names `www.example.org:http`. Without a name the number stays.
 pub(crate) fn show(address: SocketAddr, protocol: Protocol, numeric: bool) -> String {
@@ -21,5 +22,22 @@ pub(crate) fn show(address: SocketAddr, protocol: Protocol, numeric: bool) -> St
         (Ok((host, _)), _) => format!("{host}:{port}"),
         (Err(_), IpAddr::V4(host)) => format!("{host}:{port}"),
         (Err(_), IpAddr::V6(host)) => format!("[{host}]:{port}"),
+    }
+}
+
+/// The system's resolver, for arguments.
+pub(crate) struct Names;
+
+impl Resolver for Names {
+    /// The first address of the host, an IPv4 one if it has any.
+    fn host(&self, name: &str) -> Option<IpAddr> {
+        let addresses: Vec<IpAddr> = lookup_host(name).ok()?.collect();
+        addresses.iter().find(|address| address.is_ipv4()).or(addresses.first()).copied()
+    }
+
+    fn port(&self, name: &str, protocol: Protocol) -> Option<u16> {
+        let hints = AddrInfoHints { protocol: u16::from(protocol).into(), ..AddrInfoHints::default() };
+        let found = getaddrinfo(None, Some(name), Some(hints)).ok()?.next()?.ok()?;
+        Some(found.sockaddr.port())
     }
 }

@@ -1,245 +1,568 @@
-//! The client: the whole public API, one method a kernel command.
+//! The client: the whole public API on one page. How an operation reaches the kernel is in `connector.rs`.
 
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Lines};
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use netlink_packet_core::DecodeError;
-use netlink_packet_generic::{GenlFamily, GenlMessage};
 use rustix::io::Errno;
 
-use crate::transport::{Failure, Mode, Transport};
-use crate::wire::{Request, parse_destination, parse_info, parse_service};
+use crate::connector::Connector;
+use crate::error::{failed, refused};
+use crate::proc::{parse_connection, parse_overview, parse_total_stats};
+use crate::transport::{Failure, Mode, Namespace, Refusal};
+use crate::wire::{Request, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts};
 use crate::{
-    Destination, DestinationEntry, Error, ErrorKind, Info, InvalidArgument, Operation, Service, ServiceEntry, ServiceId,
+    Command, Connection, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Info, Operation, OverviewService,
+    Role, SETTINGS, Service, ServiceEntry, ServiceId, Setting, SettingValue, Stats, SyncDaemon, Timeouts, Tunnel,
 };
+
+/// Where the calling thread's namespace shows; `/proc/net` is the main thread's.
+const PROC_NET: &str = "/proc/thread-self/net";
+const PROC_SYS: &str = "/proc/sys/net/ipv4/vs";
 
 /// How long an operation waits for the kernel's answer unless told otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection to the kernel's IPVS in the network namespace of the thread that opened it.
-///
-/// Every exchange with the kernel ends within the timeout; what the kernel does within one system call cannot be cut
-/// short. After a failed exchange the next operation opens a fresh socket, in the namespace of the thread that calls then.
-/// Threads may share a client; they take turns.
-#[derive(Debug)]
-pub struct Client {
-    timeout: Option<Duration>,
-    connection: Mutex<Option<Connection>>,
+/// How to connect.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// How long an exchange with the kernel may take, waiting for other threads' included; nothing or zero is for ever.
+    /// What the kernel does within one system call, such as loading a scheduler's module, cannot be cut short.
+    pub timeout: Option<Duration>,
+    /// The network namespace, by its name in `/run/netns` or, with a slash in it, by its path; nothing is the calling
+    /// thread's. Entering another one needs `CAP_SYS_ADMIN`.
+    pub netns: Option<String>,
+    /// Whether `/sbin/modprobe ip_vs` may be run where the kernel does not load the module itself (before Linux 5.16).
+    pub load_module: bool,
 }
 
+impl Default for Options {
+    fn default() -> Self {
+        Self { timeout: Some(DEFAULT_TIMEOUT), netns: None, load_module: true }
+    }
+}
+
+impl Options {
+    /// The same options with another timeout.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The same options with a network namespace.
+    #[must_use]
+    pub fn with_netns(mut self, netns: impl Into<String>) -> Self {
+        self.netns = Some(netns.into());
+        self
+    }
+
+    /// The same options with or without loading the module.
+    #[must_use]
+    pub fn with_load_module(mut self, load_module: bool) -> Self {
+        self.load_module = load_module;
+        self
+    }
+}
+
+/// What became of one command of a batch.
 #[derive(Debug)]
-struct Connection {
-    transport: Transport,
-    /// The number of the family `IPVS`, which changes when the module is loaded again.
-    family_id: u16,
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It was not done, and why.
+    Failed(Error),
+    /// It was sent, and whether it was done is not known.
+    Unknown,
+    /// It was not sent.
+    NotSent,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// The outcome of each command, in order.
+    pub outcomes: Vec<Outcome>,
+    /// What ended it before its end, if anything did.
+    pub interrupted: Option<Error>,
+}
+
+/// Whether an object was made or only changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ensured {
+    /// It was not there.
+    Created,
+    /// It was there and has the settings now.
+    Updated,
+}
+
+/// A service with all its destinations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServiceTable {
+    /// The service and its counters.
+    pub entry: ServiceEntry,
+    /// Its destinations and their counters.
+    pub destinations: Vec<DestinationEntry>,
+}
+
+impl ServiceTable {
+    /// A service with these destinations.
+    #[must_use]
+    pub fn new(entry: ServiceEntry, destinations: Vec<DestinationEntry>) -> Self {
+        Self { entry, destinations }
+    }
+}
+
+/// A connection to the kernel's IPVS in one network namespace.
+///
+/// Threads may share a client; they take turns. After a timeout, a fork or a reload of the module the next operation
+/// opens a fresh socket by itself.
+#[derive(Debug)]
+pub struct Client {
+    connector: Connector,
+    /// A tunnel was read back as it was set: this kernel knows the attributes.
+    knows_tunnels: AtomicBool,
 }
 
 impl Client {
-    /// Connects with the default timeout. The kernel loads its IPVS module if need be (since Linux 5.16).
+    /// Connects with the default options: 5 s, the calling thread's network namespace.
     pub fn connect() -> Result<Self, Error> {
-        Self::connect_with_timeout(Some(DEFAULT_TIMEOUT))
+        Self::connect_with(&Options::default())
     }
 
-    /// Connects with another timeout for every operation; nothing or zero means to wait for ever.
-    pub fn connect_with_timeout(timeout: Option<Duration>) -> Result<Self, Error> {
-        let timeout = timeout.filter(|timeout| !timeout.is_zero());
-        let connection =
-            Connection::open(deadline(timeout)).map_err(|failure| failed(Operation::Connect, timeout, failure))?;
-        Ok(Self { timeout, connection: Mutex::new(Some(connection)) })
+    /// Connects.
+    pub fn connect_with(options: &Options) -> Result<Self, Error> {
+        let namespace = match &options.netns {
+            Some(name) => {
+                Some(Namespace::open(name).map_err(|error| Error::new(Operation::Connect, ErrorKind::Io(error)))?)
+            }
+            None => Namespace::current(),
+        };
+        let connector = Connector::new(options.timeout, options.load_module, namespace);
+        let client = Self { connector, knows_tunnels: AtomicBool::new(false) };
+        client.connector.connect().map_err(|failure| client.failed(Operation::Connect, failure))?;
+        Ok(client)
     }
+
+    // What the kernel has.
 
     /// Version and table size (`IPVS_CMD_GET_INFO`).
     pub fn info(&self) -> Result<Info, Error> {
-        self.one(Operation::Info, Request::get_info(), parse_info)
+        self.one(Operation::Info, &Request::get_info(), parse_info)
     }
 
     /// All services (`IPVS_CMD_GET_SERVICE` as a dump), in the kernel's order.
+    ///
+    /// The kernel lets others change the table between two parts of a dump: a service may then be missing or be there
+    /// twice.
     pub fn services(&self) -> Result<Vec<ServiceEntry>, Error> {
-        self.many(Operation::Services, Request::get_services(), parse_service)
+        self.many(Operation::Services, &Request::get_services(), parse_service)
     }
 
     /// One service (`IPVS_CMD_GET_SERVICE`).
     pub fn service(&self, id: &ServiceId) -> Result<ServiceEntry, Error> {
-        self.one(Operation::Service(*id), Request::get_service(id), parse_service)
-    }
-
-    /// Adds a service (`IPVS_CMD_NEW_SERVICE`).
-    pub fn add_service(&self, service: &Service) -> Result<(), Error> {
-        let operation = Operation::AddService(service.id);
-        checked(operation, service.check())?;
-        self.none(operation, Request::new_service(service)).map_err(|error| missing_scheduler(error, service))
-    }
-
-    /// Gives a service other settings (`IPVS_CMD_SET_SERVICE`). Its destinations and connections stay.
-    pub fn edit_service(&self, service: &Service) -> Result<(), Error> {
-        let operation = Operation::EditService(service.id);
-        checked(operation, service.check())?;
-        self.none(operation, Request::set_service(service)).map_err(|error| missing_scheduler(error, service))
-    }
-
-    /// Deletes a service and its destinations (`IPVS_CMD_DEL_SERVICE`).
-    pub fn delete_service(&self, id: &ServiceId) -> Result<(), Error> {
-        self.none(Operation::DeleteService(*id), Request::del_service(id))
+        self.one(Operation::Service(*id), &Request::get_service(id), parse_service)
     }
 
     /// The destinations of a service (`IPVS_CMD_GET_DEST`), in the kernel's order.
     pub fn destinations(&self, id: &ServiceId) -> Result<Vec<DestinationEntry>, Error> {
         let operation = Operation::Destinations(*id);
-        let family = id.family();
-        let entries =
-            self.many(operation, Request::get_destinations(id), |message| parse_destination(message, family))?;
+        let entries = self.destinations_or_none(operation, id)?;
         if entries.is_empty() {
             // The kernel's list for a service that is not there is empty too.
-            self.one(operation, Request::get_service(id), parse_service)?;
+            self.one(operation, &Request::get_service(id), parse_service)?;
         }
         Ok(entries)
     }
 
-    /// Adds a destination to a service (`IPVS_CMD_NEW_DEST`).
+    /// The whole table: all services, each with its destinations. One exchange for the services and one for each.
+    ///
+    /// A table that others change meanwhile is not seen as it was at one moment; every entry was there at some moment,
+    /// and a service that goes away before its turn has no destinations.
+    pub fn snapshot(&self) -> Result<Vec<ServiceTable>, Error> {
+        let services = self.services()?;
+        services
+            .into_iter()
+            .map(|entry| {
+                let id = entry.service.id;
+                let destinations = self.destinations_or_none(Operation::Destinations(id), &id)?;
+                Ok(ServiceTable::new(entry, destinations))
+            })
+            .collect()
+    }
+
+    /// How long idle connections are remembered (`IPVS_CMD_GET_CONFIG`).
+    pub fn timeouts(&self) -> Result<Timeouts, Error> {
+        self.one(Operation::Timeouts, &Request::get_timeouts(), parse_timeouts)
+    }
+
+    /// The synchronisation daemons that run (`IPVS_CMD_GET_DAEMON`): none, one or both.
+    pub fn daemons(&self) -> Result<Vec<SyncDaemon>, Error> {
+        self.many(Operation::Daemons, &Request::get_daemons(), parse_daemon)
+    }
+
+    /// All connections (`/proc/net/ip_vs_conn`), read as they are asked for, so that millions take no memory. An entry
+    /// that comes or goes meanwhile may be there or not.
+    pub fn connections(&self) -> Result<Connections, Error> {
+        let file = self.open_proc(Operation::Connections, "ip_vs_conn")?;
+        Ok(Connections { lines: BufReader::new(file).lines() })
+    }
+
+    /// The counters of all services of the namespace together, those deleted included (`/proc/net/ip_vs_stats`).
+    pub fn total_stats(&self) -> Result<Stats, Error> {
+        let operation = Operation::TotalStats;
+        let text = io::read_to_string(self.open_proc(operation, "ip_vs_stats")?);
+        let text = text.map_err(|error| Error::new(operation, ErrorKind::Io(error)))?;
+        parse_total_stats(&text)
+            .ok_or_else(|| Error::new(operation, ErrorKind::Malformed("/proc/net/ip_vs_stats has another form".into())))
+    }
+
+    /// What an ordinary user may see of the table (`/proc/net/ip_vs`) in the calling thread's network namespace: less
+    /// than [`snapshot`](Self::snapshot), and no client is needed for it.
+    pub fn overview() -> Result<Vec<OverviewService>, Error> {
+        let text = fs::read_to_string(Path::new(PROC_NET).join("ip_vs"));
+        text.map(|text| parse_overview(&text)).map_err(|error| proc_error(Operation::Overview, error, String::new))
+    }
+
+    /// The settings that this kernel has, each with its value (`/proc/sys/net/ipv4/vs`).
+    pub fn settings(&self) -> Result<Vec<(&'static Setting, SettingValue)>, Error> {
+        let mut values = Vec::new();
+        for setting in SETTINGS {
+            match self.read_setting(setting) {
+                Ok(value) => values.push((setting, value)),
+                Err(Error { kind: ErrorKind::NoSuchSetting, .. }) => {}
+                Err(error) => return Err(Error { operation: Operation::Settings, ..error }),
+            }
+        }
+        Ok(values)
+    }
+
+    /// One setting.
+    pub fn setting(&self, name: &str) -> Result<SettingValue, Error> {
+        let setting = Setting::named(name).map_err(|argument| Error::new(Operation::Settings, argument))?;
+        self.read_setting(setting)
+    }
+
+    fn read_setting(&self, setting: &'static Setting) -> Result<SettingValue, Error> {
+        let operation = Operation::Setting(setting.name);
+        let text = self
+            .connector
+            .in_namespace(|| fs::read_to_string(Path::new(PROC_SYS).join(setting.name)))
+            .map_err(|error| proc_error(operation, error, || self.connector.namespace_name()))?;
+        setting.parse(&text).ok_or_else(|| Error::new(operation, ErrorKind::Malformed(format!("'{}'", text.trim()))))
+    }
+
+    // The kernel's commands.
+
+    /// Writes one setting. It is of the whole namespace and lasts until it is written again or the namespace ends.
+    pub fn set_setting(&self, name: &str, value: &SettingValue) -> Result<(), Error> {
+        let setting = Setting::named(name).map_err(|argument| Error::new(Operation::Settings, argument))?;
+        let operation = Operation::SetSetting(setting.name);
+        setting.check(value).map_err(|argument| Error::new(operation, argument))?;
+        self.connector
+            .in_namespace(|| fs::write(Path::new(PROC_SYS).join(setting.name), value.to_string()))
+            .map_err(|error| proc_error(operation, error, || self.connector.namespace_name()))
+    }
+
+    /// Adds a service.
+    pub fn add_service(&self, service: &Service) -> Result<(), Error> {
+        self.run(&Command::AddService(service.clone()))
+    }
+
+    /// Gives a service other settings, all of them. Its destinations and connections stay.
+    pub fn edit_service(&self, service: &Service) -> Result<(), Error> {
+        self.run(&Command::EditService(service.clone()))
+    }
+
+    /// Deletes a service and its destinations.
+    pub fn delete_service(&self, id: &ServiceId) -> Result<(), Error> {
+        self.run(&Command::DeleteService(*id))
+    }
+
+    /// Adds a destination to a service.
     pub fn add_destination(&self, id: &ServiceId, destination: &Destination) -> Result<(), Error> {
-        let operation = Operation::AddDestination(*id, destination.address);
-        checked(operation, destination.check())?;
-        self.none(operation, Request::new_destination(id, destination))
+        self.run(&Command::AddDestination(*id, destination.clone()))
     }
 
-    /// Gives a destination other settings (`IPVS_CMD_SET_DEST`). Its connections stay.
+    /// Gives a destination other settings, all of them. Its connections stay.
     pub fn edit_destination(&self, id: &ServiceId, destination: &Destination) -> Result<(), Error> {
-        let operation = Operation::EditDestination(*id, destination.address);
-        checked(operation, destination.check())?;
-        self.none(operation, Request::set_destination(id, destination))
+        self.run(&Command::EditDestination(*id, destination.clone()))
     }
 
-    /// Deletes a destination of a service (`IPVS_CMD_DEL_DEST`).
+    /// Deletes a destination of a service. The kernel ends or keeps its connections as the setting
+    /// `expire_nodest_conn` says.
     pub fn delete_destination(&self, id: &ServiceId, address: &SocketAddr) -> Result<(), Error> {
-        self.none(Operation::DeleteDestination(*id, *address), Request::del_destination(id, address))
+        self.run(&Command::DeleteDestination(*id, *address))
     }
 
-    /// Deletes all services (`IPVS_CMD_FLUSH`).
+    /// Zeroes the counters of one service and its destinations, or of all.
+    pub fn zero(&self, id: Option<&ServiceId>) -> Result<(), Error> {
+        self.run(&Command::Zero(id.copied()))
+    }
+
+    /// Deletes all services.
     pub fn flush(&self) -> Result<(), Error> {
-        self.none(Operation::Flush, Request::flush())
+        self.run(&Command::Flush)
     }
 
-    /// A command that is only acknowledged.
-    fn none(&self, operation: Operation, request: Request) -> Result<(), Error> {
-        self.run(operation, request, Mode::Acknowledge, |_| Ok(()))
+    /// Sets how long idle connections are remembered; 0 leaves the time in force.
+    pub fn set_timeouts(&self, timeouts: &Timeouts) -> Result<(), Error> {
+        self.run(&Command::SetTimeouts(*timeouts))
     }
 
-    /// A command with one reply.
+    /// Starts a synchronisation daemon.
+    pub fn start_daemon(&self, daemon: &SyncDaemon) -> Result<(), Error> {
+        self.run(&Command::StartDaemon(daemon.clone()))
+    }
+
+    /// Stops a synchronisation daemon.
+    pub fn stop_daemon(&self, role: Role) -> Result<(), Error> {
+        self.run(&Command::StopDaemon(role))
+    }
+
+    // What scripts want.
+
+    /// Makes the service what it should be, whether it is there or not.
+    pub fn ensure_service(&self, service: &Service) -> Result<Ensured, Error> {
+        ensure(
+            || self.add_service(service),
+            || self.edit_service(service),
+            |error| matches!(error.kind, ErrorKind::NoSuchService),
+        )
+    }
+
+    /// Makes the destination what it should be, whether it is there or not. The service has to be there.
+    pub fn ensure_destination(&self, id: &ServiceId, destination: &Destination) -> Result<Ensured, Error> {
+        ensure(
+            || self.add_destination(id, destination),
+            || self.edit_destination(id, destination),
+            |error| matches!(error.kind, ErrorKind::NoSuchDestination),
+        )
+    }
+
+    /// Deletes a service if it is there, and says whether it was.
+    pub fn remove_service(&self, id: &ServiceId) -> Result<bool, Error> {
+        removed(self.delete_service(id))
+    }
+
+    /// Deletes a destination if it is there, and says whether it was. A service that is not there has none.
+    pub fn remove_destination(&self, id: &ServiceId, address: &SocketAddr) -> Result<bool, Error> {
+        removed(self.delete_destination(id, address))
+    }
+
+    /// Changes the weight of a destination and nothing else, and returns the weight before.
+    ///
+    /// The kernel can only replace all settings at once, so this reads all destinations of the service and sends the one
+    /// back with another weight: two exchanges, the first as long as the service is large. What somebody else changes in
+    /// that destination between the two is undone.
+    pub fn set_weight(&self, id: &ServiceId, address: &SocketAddr, weight: u32) -> Result<u32, Error> {
+        let operation = Operation::SetWeight(*id, *address);
+        let entries = self.destinations(id).map_err(|error| Error { operation, ..error })?;
+        let entry = entries.into_iter().find(|entry| entry.destination.address == *address);
+        let destination = entry.ok_or_else(|| Error::new(operation, ErrorKind::NoSuchDestination))?.destination;
+        let before = destination.weight;
+        self.edit_destination(id, &destination.with_weight(weight)).map_err(|error| Error { operation, ..error })?;
+        Ok(before)
+    }
+
+    /// Runs many commands, in order, with a few system calls; one that fails does not stop the rest.
+    ///
+    /// All are checked first: if one cannot be right, its error is returned and none is sent. Nothing is transactional;
+    /// the report says what became of each. Each piece of up to 200 commands is an exchange with a deadline of its own.
+    pub fn batch(&self, commands: &[Command]) -> Result<Report, Error> {
+        for command in commands {
+            command.check().map_err(|argument| Error::new(command.operation(), argument))?;
+        }
+        let mut report = Report { outcomes: Vec::with_capacity(commands.len()), interrupted: None };
+        while let Some(rest) = commands.get(report.outcomes.len()..).filter(|rest| !rest.is_empty()) {
+            let chunk = self.connector.chunk(&rest.iter().map(Request::from));
+            let reached = chunk.end.is_ok();
+            let start = report.outcomes.len();
+            report.outcomes.extend((0..chunk.sent).map(|_| if reached { Outcome::Done } else { Outcome::Unknown }));
+            for (position, refusal) in chunk.refused {
+                report.outcomes[start + position] = Outcome::Failed(self.refused(&rest[position], refusal));
+            }
+            if let Err(failure) = chunk.end {
+                report.interrupted = Some(self.failed(rest[0].operation(), failure));
+                report.outcomes.resize_with(commands.len(), || Outcome::NotSent);
+            } else {
+                self.read_tunnels_back(&rest[..chunk.sent], &mut report.outcomes[start..])?;
+            }
+        }
+        Ok(report)
+    }
+
+    /// Runs one command: a batch of one.
+    pub fn run(&self, command: &Command) -> Result<(), Error> {
+        let report = self.batch(std::slice::from_ref(command))?;
+        match (report.interrupted, report.outcomes.into_iter().next()) {
+            (Some(error), _) | (None, Some(Outcome::Failed(error))) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// A request with one reply.
     fn one<T>(
         &self,
         operation: Operation,
-        request: Request,
+        request: &Request,
         parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
     ) -> Result<T, Error> {
         let mut answer = None;
-        self.run(operation, request, Mode::Acknowledge, |message| {
+        let result = self.connector.exchange(request, Mode::Acknowledge, |message| {
             answer = Some(parse(message)?);
             Ok(())
-        })?;
+        });
+        result.map_err(|failure| self.failed(operation, failure))?;
         answer.ok_or_else(|| Error::new(operation, ErrorKind::Malformed("an acknowledgement without a reply".into())))
     }
 
-    /// A command with a list of replies.
+    /// A request with a list of replies.
     fn many<T>(
         &self,
         operation: Operation,
-        request: Request,
+        request: &Request,
         parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
     ) -> Result<Vec<T>, Error> {
         let mut answers = Vec::new();
-        self.run(operation, request, Mode::Dump, |message| {
+        let result = self.connector.exchange(request, Mode::Dump, |message| {
             answers.push(parse(message)?);
             Ok(())
-        })?;
+        });
+        result.map_err(|failure| self.failed(operation, failure))?;
         Ok(answers)
     }
 
-    fn run(
-        &self,
-        operation: Operation,
-        request: Request,
-        mode: Mode,
-        reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Error> {
-        let deadline = deadline(self.timeout);
-        // A panic in an exchange leaves no connection behind, so a poisoned lock guards nothing broken.
-        let mut slot = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let exchange = || {
-            let mut connection = slot.take().map_or_else(|| Connection::open(deadline), Ok)?;
-            let result = connection.exchange(request, mode, deadline, reply);
-            if let Ok(()) | Err(Failure::Refused { .. }) = result {
-                *slot = Some(connection);
+    /// A service that is not there has no destinations.
+    fn destinations_or_none(&self, operation: Operation, id: &ServiceId) -> Result<Vec<DestinationEntry>, Error> {
+        let family = id.family();
+        self.many(operation, &Request::get_destinations(id), |message| parse_destination(message, family))
+    }
+
+    fn open_proc(&self, operation: Operation, name: &str) -> Result<File, Error> {
+        self.connector
+            .in_namespace(|| File::open(Path::new(PROC_NET).join(name)))
+            .map_err(|error| proc_error(operation, error, || self.connector.namespace_name()))
+    }
+
+    fn failed(&self, operation: Operation, failure: Failure) -> Error {
+        failed(operation, failure, &self.connector)
+    }
+
+    /// What a refusal of a command means. The kernel says the same of a missing scheduler and of a missing persistence
+    /// engine: where it can be either, it is asked about the scheduler alone.
+    fn refused(&self, command: &Command, refusal: Refusal) -> Error {
+        let mut error = refused(command.operation(), refusal, &self.connector);
+        if let Command::AddService(service) | Command::EditService(service) = command
+            && let ErrorKind::NoSuchScheduler(name) = &mut error.kind
+        {
+            name.clone_from(&service.scheduler);
+            if let Some(engine) = &service.persistence_engine
+                && !self.is_scheduler_missing(&service.scheduler)
+            {
+                error.kind = ErrorKind::NoSuchPersistenceEngine(engine.clone());
             }
-            result
-        };
-        exchange().map_err(|failure| failed(operation, self.timeout, failure))
+        }
+        error
+    }
+
+    fn is_scheduler_missing(&self, name: &str) -> bool {
+        let probe = self.connector.chunk(&std::iter::once(name).map(Request::probe_scheduler));
+        probe.refused.first().is_some_and(|(_, refusal)| refusal.errno == Errno::NOENT.raw_os_error())
+    }
+
+    /// Kernels before 5.3 take a tunnel's attributes without a word and make it an IPIP one. The first tunnel that is
+    /// read back as it was set shows that this kernel is newer; one that is not is an error, and is taken out again
+    /// where it was added.
+    fn read_tunnels_back(&self, commands: &[Command], outcomes: &mut [Outcome]) -> Result<(), Error> {
+        for (command, outcome) in commands.iter().zip(outcomes) {
+            let (Command::AddDestination(id, wanted) | Command::EditDestination(id, wanted)) = command else {
+                continue;
+            };
+            let special = matches!(wanted.forwarding, Forwarding::Tunnel(tunnel) if tunnel != Tunnel::Ipip);
+            if !special || !matches!(outcome, Outcome::Done) || self.knows_tunnels.load(Ordering::Relaxed) {
+                continue;
+            }
+            let entries = self.destinations_or_none(command.operation(), id)?;
+            let found = entries.into_iter().find(|entry| entry.destination.address == wanted.address);
+            match found.map(|entry| entry.destination.forwarding) {
+                Some(found) if found == wanted.forwarding => self.knows_tunnels.store(true, Ordering::Relaxed),
+                Some(Forwarding::TUNNEL) => {
+                    if let Command::AddDestination(..) = command {
+                        self.remove_destination(id, &wanted.address)?;
+                    }
+                    *outcome = Outcome::Failed(Error::new(command.operation(), ErrorKind::TunnelIgnored));
+                }
+                // Somebody else has changed or deleted it meanwhile: this says nothing of the kernel.
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
-impl Connection {
-    fn open(deadline: Option<Instant>) -> Result<Self, Failure> {
-        let mut transport = Transport::open()?;
-        let family_id = transport.family_id(Request::family_name(), deadline)?;
-        Ok(Self { transport, family_id })
-    }
+/// The connections of a namespace, one at a time.
+#[derive(Debug)]
+pub struct Connections {
+    lines: Lines<BufReader<File>>,
+}
 
-    fn exchange(
-        &mut self,
-        request: Request,
-        mode: Mode,
-        deadline: Option<Instant>,
-        reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Failure> {
-        let mut message = GenlMessage::from_payload(request);
-        message.set_resolved_family_id(self.family_id);
-        self.transport.exchange(message, mode, deadline, reply)
+impl Iterator for Connections {
+    type Item = Result<Connection, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The title, and what a newer kernel may show besides, is none.
+        self.lines.by_ref().find_map(|line| match line {
+            Ok(line) => parse_connection(&line).map(Ok),
+            Err(error) => Some(Err(Error::new(Operation::Connections, ErrorKind::Io(error)))),
+        })
     }
 }
 
-fn deadline(timeout: Option<Duration>) -> Option<Instant> {
-    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
-}
-
-fn checked(operation: Operation, check: Result<(), InvalidArgument>) -> Result<(), Error> {
-    check.map_err(|argument| Error::new(operation, argument))
-}
-
-/// What a failure means for this operation (`ip_vs_genl_set_cmd` and what it calls, in `ip_vs_ctl.c`).
-fn failed(operation: Operation, timeout: Option<Duration>, failure: Failure) -> Error {
-    use Operation as Op;
-    let kind = match failure {
-        Failure::NoFamily => ErrorKind::Unavailable,
-        Failure::TimedOut => ErrorKind::TimedOut(timeout.unwrap_or_default()),
-        Failure::Io(error) => ErrorKind::Io(error),
-        Failure::Malformed(error) => ErrorKind::Malformed(error.to_string()),
-        Failure::Refused { errno, text } => match (Errno::from_raw_os_error(errno), operation) {
-            (Errno::PERM, _) => ErrorKind::PermissionDenied,
-            (Errno::EXIST, Op::AddService(_)) => ErrorKind::ServiceExists,
-            (Errno::EXIST, Op::AddDestination(..)) => ErrorKind::DestinationExists,
-            (
-                Errno::SRCH,
-                Op::Service(_)
-                | Op::EditService(_)
-                | Op::DeleteService(_)
-                | Op::Destinations(_)
-                | Op::AddDestination(..)
-                | Op::EditDestination(..)
-                | Op::DeleteDestination(..),
-            ) => ErrorKind::NoSuchService,
-            (Errno::NOENT, Op::EditDestination(..) | Op::DeleteDestination(..)) => ErrorKind::NoSuchDestination,
-            _ => ErrorKind::Kernel { errno, text },
-        },
+/// What it means that a file of the kernel's cannot be used.
+fn proc_error(operation: Operation, error: io::Error, namespace: impl Fn() -> String) -> Error {
+    let kind = match (error.raw_os_error().map(Errno::from_raw_os_error), operation) {
+        (Some(Errno::NOENT), Operation::Setting(_) | Operation::SetSetting(_)) => ErrorKind::NoSuchSetting,
+        (Some(Errno::NOENT), _) => ErrorKind::Unavailable,
+        (Some(Errno::PERM | Errno::ACCESS), _) => ErrorKind::PermissionDenied(namespace()),
+        _ => ErrorKind::Io(error),
     };
     Error::new(operation, kind)
 }
 
-/// `ENOENT` for a service's settings means its scheduler.
-fn missing_scheduler(mut error: Error, service: &Service) -> Error {
-    if let ErrorKind::Kernel { .. } = error.kind
-        && error.raw_os_error() == Some(Errno::NOENT.raw_os_error())
-    {
-        error.kind = ErrorKind::NoSuchScheduler(service.scheduler.clone());
+/// Adds, or edits what is there; looks again if it goes away in between.
+fn ensure(
+    add: impl Fn() -> Result<(), Error>,
+    edit: impl Fn() -> Result<(), Error>,
+    is_gone: impl Fn(&Error) -> bool,
+) -> Result<Ensured, Error> {
+    let mut attempts = 3;
+    loop {
+        match add() {
+            Ok(()) => return Ok(Ensured::Created),
+            Err(Error { kind: ErrorKind::ServiceExists | ErrorKind::DestinationExists, .. }) => {}
+            Err(error) => return Err(error),
+        }
+        attempts -= 1;
+        match edit() {
+            Ok(()) => return Ok(Ensured::Updated),
+            Err(error) if is_gone(&error) && attempts > 0 => {}
+            Err(error) => return Err(error),
+        }
     }
-    error
+}
+
+fn removed(deleted: Result<(), Error>) -> Result<bool, Error> {
+    match deleted {
+        Ok(()) => Ok(true),
+        Err(Error { kind: ErrorKind::NoSuchService | ErrorKind::NoSuchDestination, .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 use thiserror::Error as ThisError;
 
-use crate::ServiceId;
+use crate::connector::Connector;
+use crate::transport::{Failure, Refusal};
+use crate::{Role, ServiceId};
 
 /// What was being done, and to which object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,8 +38,34 @@ pub enum Operation {
     EditDestination(ServiceId, SocketAddr),
     /// Deleting a destination of a service.
     DeleteDestination(ServiceId, SocketAddr),
+    /// Changing the weight of a destination.
+    SetWeight(ServiceId, SocketAddr),
     /// Deleting all services.
     Flush,
+    /// Zeroing the counters of one service, or of all.
+    Zero(Option<ServiceId>),
+    /// Reading how long idle connections are remembered.
+    Timeouts,
+    /// Setting how long idle connections are remembered.
+    SetTimeouts,
+    /// Listing the synchronisation daemons.
+    Daemons,
+    /// Starting a synchronisation daemon.
+    StartDaemon(Role),
+    /// Stopping a synchronisation daemon.
+    StopDaemon(Role),
+    /// Listing the connections.
+    Connections,
+    /// Reading the counters of the whole namespace.
+    TotalStats,
+    /// Reading what an ordinary user may see of the table.
+    Overview,
+    /// Reading all settings.
+    Settings,
+    /// Reading one setting.
+    Setting(&'static str),
+    /// Writing one setting.
+    SetSetting(&'static str),
 }
 
 impl Operation {
@@ -56,7 +84,20 @@ impl Operation {
             Self::AddDestination(..) => "add_destination",
             Self::EditDestination(..) => "edit_destination",
             Self::DeleteDestination(..) => "delete_destination",
+            Self::SetWeight(..) => "set_weight",
             Self::Flush => "flush",
+            Self::Zero(_) => "zero",
+            Self::Timeouts => "timeouts",
+            Self::SetTimeouts => "set_timeouts",
+            Self::Daemons => "daemons",
+            Self::StartDaemon(_) => "start_daemon",
+            Self::StopDaemon(_) => "stop_daemon",
+            Self::Connections => "connections",
+            Self::TotalStats => "total_stats",
+            Self::Overview => "overview",
+            Self::Settings => "settings",
+            Self::Setting(_) => "setting",
+            Self::SetSetting(_) => "set_setting",
         }
     }
 
@@ -64,14 +105,29 @@ impl Operation {
     #[must_use]
     pub fn object(&self) -> Option<String> {
         match self {
-            Self::Connect | Self::Info | Self::Services | Self::Flush => None,
-            Self::Service(id)
+            Self::Connect
+            | Self::Info
+            | Self::Services
+            | Self::Flush
+            | Self::Zero(None)
+            | Self::Timeouts
+            | Self::SetTimeouts
+            | Self::Daemons
+            | Self::Connections
+            | Self::TotalStats
+            | Self::Overview
+            | Self::Settings => None,
+            Self::StartDaemon(role) | Self::StopDaemon(role) => Some(role.to_string()),
+            Self::Setting(name) | Self::SetSetting(name) => Some((*name).to_owned()),
+            Self::Zero(Some(id))
+            | Self::Service(id)
             | Self::AddService(id)
             | Self::EditService(id)
             | Self::DeleteService(id)
             | Self::Destinations(id) => Some(id.to_string()),
             Self::AddDestination(id, address)
             | Self::EditDestination(id, address)
+            | Self::SetWeight(id, address)
             | Self::DeleteDestination(id, address) => Some(format!("{address} of {id}")),
         }
     }
@@ -91,7 +147,21 @@ impl fmt::Display for Operation {
             Self::AddDestination(id, address) => write!(f, "add destination {address} to service {id}"),
             Self::EditDestination(id, address) => write!(f, "edit destination {address} of service {id}"),
             Self::DeleteDestination(id, address) => write!(f, "delete destination {address} of service {id}"),
+            Self::SetWeight(id, address) => write!(f, "set the weight of destination {address} of service {id}"),
             Self::Flush => f.write_str("delete all services"),
+            Self::Zero(None) => f.write_str("zero all counters"),
+            Self::Zero(Some(id)) => write!(f, "zero the counters of service {id}"),
+            Self::Timeouts => f.write_str("read the timeouts"),
+            Self::SetTimeouts => f.write_str("set the timeouts"),
+            Self::Daemons => f.write_str("list the sync daemons"),
+            Self::StartDaemon(role) => write!(f, "start the {role} sync daemon"),
+            Self::StopDaemon(role) => write!(f, "stop the {role} sync daemon"),
+            Self::Connections => f.write_str("list the connections"),
+            Self::TotalStats => f.write_str("read the counters of all services together"),
+            Self::Overview => f.write_str("read the public part of the table"),
+            Self::Settings => f.write_str("read the settings"),
+            Self::Setting(name) => write!(f, "read the setting {name}"),
+            Self::SetSetting(name) => write!(f, "write the setting {name}"),
         }
     }
 }
@@ -135,12 +205,33 @@ pub enum ErrorKind {
         "the kernel has no scheduler '{0}': no module ip_vs_{0} is loaded or can be; /proc/modules shows those loaded"
     )]
     NoSuchScheduler(String),
+    /// The kernel has no such persistence engine (`ENOENT`).
+    #[error("the kernel has no persistence engine '{0}': no module ip_vs_pe_{0} is loaded or can be")]
+    NoSuchPersistenceEngine(String),
+    /// A synchronisation daemon with this role runs already (`EEXIST`).
+    #[error("one with this role runs already; stop it first")]
+    DaemonExists,
+    /// No synchronisation daemon with this role runs (`ESRCH`).
+    #[error("none with this role runs")]
+    NoSuchDaemon,
+    /// There is no such network interface (`ENODEV`).
+    #[error("there is no such network interface, or it is down")]
+    NoSuchInterface,
+    /// The kernel has no such setting; older ones have fewer (`ENOENT`).
+    #[error("this kernel has no such setting")]
+    NoSuchSetting,
+    /// The kernel made an IPIP tunnel of a GUE or GRE one (`EOPNOTSUPP`).
+    #[error("this kernel has only IPIP tunnels; GUE and GRE need Linux 5.3")]
+    TunnelIgnored,
     /// A setting is out of range or does not go with another; nothing was sent.
     #[error("{0}")]
     InvalidArgument(#[from] InvalidArgument),
-    /// The caller may not (`EPERM`).
-    #[error("permission denied: CAP_NET_ADMIN in the initial user namespace is needed; run it as root")]
-    PermissionDenied,
+    /// The caller may not (`EPERM`), in this network namespace.
+    #[error(
+        "permission denied: CAP_NET_ADMIN in the initial user namespace is needed, for the network namespace {0}; run it \
+         as root"
+    )]
+    PermissionDenied(String),
     /// This kernel has no IPVS family (`ENOENT` from the family look-up).
     #[error("this kernel has no IPVS: load it with 'modprobe ip_vs', or install the package with the kernel's modules")]
     Unavailable,
@@ -173,8 +264,14 @@ impl ErrorKind {
             Self::DestinationExists => "destination_exists",
             Self::NoSuchDestination => "no_such_destination",
             Self::NoSuchScheduler(_) => "no_such_scheduler",
+            Self::NoSuchPersistenceEngine(_) => "no_such_persistence_engine",
+            Self::DaemonExists => "daemon_exists",
+            Self::NoSuchDaemon => "no_such_daemon",
+            Self::NoSuchInterface => "no_such_interface",
+            Self::NoSuchSetting => "no_such_setting",
+            Self::TunnelIgnored => "tunnel_ignored",
             Self::InvalidArgument(_) => "invalid_argument",
-            Self::PermissionDenied => "permission_denied",
+            Self::PermissionDenied(_) => "permission_denied",
             Self::Unavailable => "unavailable",
             Self::TimedOut(_) => "timed_out",
             Self::Kernel { .. } => "kernel",
@@ -205,11 +302,17 @@ impl Error {
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         let errno = match &self.kind {
-            ErrorKind::ServiceExists | ErrorKind::DestinationExists => Errno::EXIST,
-            ErrorKind::NoSuchService => Errno::SRCH,
-            ErrorKind::NoSuchDestination | ErrorKind::NoSuchScheduler(_) | ErrorKind::Unavailable => Errno::NOENT,
+            ErrorKind::ServiceExists | ErrorKind::DestinationExists | ErrorKind::DaemonExists => Errno::EXIST,
+            ErrorKind::NoSuchService | ErrorKind::NoSuchDaemon => Errno::SRCH,
+            ErrorKind::NoSuchDestination
+            | ErrorKind::NoSuchScheduler(_)
+            | ErrorKind::NoSuchPersistenceEngine(_)
+            | ErrorKind::NoSuchSetting
+            | ErrorKind::Unavailable => Errno::NOENT,
+            ErrorKind::NoSuchInterface => Errno::NODEV,
+            ErrorKind::TunnelIgnored => Errno::OPNOTSUPP,
             ErrorKind::InvalidArgument(_) => Errno::INVAL,
-            ErrorKind::PermissionDenied => Errno::PERM,
+            ErrorKind::PermissionDenied(_) => Errno::PERM,
             ErrorKind::TimedOut(_) => Errno::TIMEDOUT,
             ErrorKind::Kernel { errno, .. } => return Some(*errno),
             ErrorKind::Io(error) => return error.raw_os_error(),
@@ -217,4 +320,46 @@ impl Error {
         };
         Some(errno.raw_os_error())
     }
+}
+
+/// What a failure means.
+pub(crate) fn failed(operation: Operation, failure: Failure, connector: &Connector) -> Error {
+    let kind = match failure {
+        Failure::NoFamily => ErrorKind::Unavailable,
+        Failure::TimedOut => ErrorKind::TimedOut(connector.timeout.unwrap_or_default()),
+        Failure::Io(error) => ErrorKind::Io(error),
+        Failure::Malformed(error) => ErrorKind::Malformed(error.to_string()),
+        Failure::Refused(refusal) => return refused(operation, refusal, connector),
+    };
+    Error::new(operation, kind)
+}
+
+/// What a refusal means for this operation (`ip_vs_genl_set_cmd` and what it calls, in `ip_vs_ctl.c`).
+pub(crate) fn refused(operation: Operation, refusal: Refusal, connector: &Connector) -> Error {
+    use Operation as Op;
+    let Refusal { errno, text } = refusal;
+    let kind = match (Errno::from_raw_os_error(errno), operation) {
+        (Errno::PERM, _) => ErrorKind::PermissionDenied(connector.namespace_name()),
+        (Errno::EXIST, Op::AddService(_)) => ErrorKind::ServiceExists,
+        (Errno::EXIST, Op::AddDestination(..)) => ErrorKind::DestinationExists,
+        (Errno::EXIST, Op::StartDaemon(_)) => ErrorKind::DaemonExists,
+        (Errno::SRCH, Op::StopDaemon(_)) => ErrorKind::NoSuchDaemon,
+        (Errno::NODEV, Op::StartDaemon(_)) => ErrorKind::NoSuchInterface,
+        (
+            Errno::SRCH,
+            Op::Service(_)
+            | Op::EditService(_)
+            | Op::DeleteService(_)
+            | Op::Zero(Some(_))
+            | Op::Destinations(_)
+            | Op::AddDestination(..)
+            | Op::EditDestination(..)
+            | Op::DeleteDestination(..),
+        ) => ErrorKind::NoSuchService,
+        (Errno::NOENT, Op::EditDestination(..) | Op::DeleteDestination(..)) => ErrorKind::NoSuchDestination,
+        // Or the persistence engine: only the client can tell.
+        (Errno::NOENT, Op::AddService(_) | Op::EditService(_)) => ErrorKind::NoSuchScheduler(String::new()),
+        _ => ErrorKind::Kernel { errno, text },
+    };
+    Error::new(operation, kind)
 }

@@ -22,20 +22,38 @@
 //! All of it needs `CAP_NET_ADMIN`, reading too, and acts on the network namespace of the thread that connected.
 
 mod client;
+mod command;
+mod connection;
+mod connector;
+mod daemon;
 mod destination;
 mod error;
 mod info;
+mod overview;
+mod proc;
 pub mod rules;
 mod service;
+mod setting;
 mod stats;
+mod timeouts;
 mod transport;
 mod wire;
 
-pub use client::{Client, DEFAULT_TIMEOUT};
+pub use client::{Client, Connections, DEFAULT_TIMEOUT, Ensured, Options, Outcome, Report, ServiceTable};
+pub use command::Command;
+pub use connection::{Connection, PersistenceData};
+pub use daemon::{Role, SyncDaemon};
 pub use destination::{
-    DEFAULT_WEIGHT, Destination, DestinationEntry, Forwarding, WEIGHT_MAX, parse_destination_address,
+    DEFAULT_WEIGHT, Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum, WEIGHT_MAX,
+    parse_destination_address,
 };
 pub use error::{Error, ErrorKind, InvalidArgument, Operation};
 pub use info::{Info, Version};
-pub use service::{DEFAULT_SCHEDULER, Family, Protocol, SCHEDULER_NAME_MAX, Service, ServiceEntry, ServiceId};
+pub use overview::{OverviewDestination, OverviewId, OverviewService};
+pub use service::{
+    DEFAULT_SCHEDULER, Family, MODULE_NAME_MAX, Netmask, PERSISTENCE_TIMEOUT_MAX, Protocol, SchedulerFlags, Service,
+    ServiceEntry, ServiceId, scheduler,
+};
+pub use setting::{SETTINGS, Setting, SettingKind, SettingValue};
 pub use stats::Stats;
+pub use timeouts::{TIMEOUT_MAX, Timeouts};

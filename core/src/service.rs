@@ -1,7 +1,7 @@
 //! Virtual services: what identifies one, how it is set up, and what a listing says of it. No I/O.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use crate::{InvalidArgument, Stats};
@@ -9,8 +9,12 @@ use crate::{InvalidArgument, Stats};
 /// The scheduler that a service has when none is named: weighted least-connection, as in ipvsadm.
 pub const DEFAULT_SCHEDULER: &str = "wlc";
 
-/// Longest name of a scheduler in bytes (the kernel's `IP_VS_SCHEDNAME_MAXLEN` less the closing NUL).
-pub const SCHEDULER_NAME_MAX: usize = 15;
+/// Longest name of a scheduler or a persistence engine in bytes (the kernel's `IP_VS_SCHEDNAME_MAXLEN` and
+/// `IP_VS_PENAME_MAXLEN` less the closing NUL).
+pub const MODULE_NAME_MAX: usize = 15;
+
+/// Longest persistence in seconds: the kernel counts it in ticks of 32 bits, up to 1000 a second, without a check.
+pub const PERSISTENCE_TIMEOUT_MAX: u32 = u32::MAX / 1000;
 
 /// The transport protocol of a virtual service (`IPVS_SVC_ATTR_PROTOCOL`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -115,6 +119,15 @@ impl ServiceId {
         }
     }
 
+    /// The port of a service at an address; 0 means every port.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Address { address, .. } => Some(address.port()),
+            Self::Fwmark { .. } => None,
+        }
+    }
+
     /// Checks what the kernel would take without a word although it makes no sense.
     pub fn check(&self) -> Result<(), InvalidArgument> {
         match self {
@@ -189,6 +202,138 @@ fn decimal(text: &str) -> Option<u32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
+/// The known schedulers: kernel modules `ip_vs_NAME`. Any other name may be used too.
+pub mod scheduler {
+    /// Round robin.
+    pub const RR: &str = "rr";
+    /// Weighted round robin.
+    pub const WRR: &str = "wrr";
+    /// Least connections.
+    pub const LC: &str = "lc";
+    /// Weighted least connections.
+    pub const WLC: &str = "wlc";
+    /// Locality-based least connections.
+    pub const LBLC: &str = "lblc";
+    /// Locality-based least connections with replication.
+    pub const LBLCR: &str = "lblcr";
+    /// Destination hashing.
+    pub const DH: &str = "dh";
+    /// Source hashing.
+    pub const SH: &str = "sh";
+    /// Shortest expected delay.
+    pub const SED: &str = "sed";
+    /// Never queue.
+    pub const NQ: &str = "nq";
+    /// Weighted failover: the available server with the highest weight.
+    pub const FO: &str = "fo";
+    /// Weighted overflow: as failover, but on to the next once a server has as many connections as weight.
+    pub const OVF: &str = "ovf";
+    /// Maglev hashing.
+    pub const MH: &str = "mh";
+    /// The better of two random choices, since Linux 6.0.
+    pub const TWOS: &str = "twos";
+}
+
+/// Flags whose meaning each scheduler gives (`IP_VS_SVC_F_SCHED1` to `3` in `IPVS_SVC_ATTR_FLAGS`).
+///
+/// | flag | with `sh` | with `mh` |
+/// | --- | --- | --- |
+/// | `flag-1` | `sh-fallback`: another server when the chosen one is not available | `mh-fallback`: likewise |
+/// | `flag-2` | `sh-port`: the client's port is hashed too | `mh-port`: likewise |
+/// | `flag-3` | - | - |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct SchedulerFlags(u8);
+
+/// Name, scheduler (empty: every one) and bit; where two names have one bit, the scheduler's own comes first.
+const SCHEDULER_FLAGS: [(&str, &str, u8); 7] = [
+    ("sh-fallback", scheduler::SH, 1),
+    ("sh-port", scheduler::SH, 2),
+    ("mh-fallback", scheduler::MH, 1),
+    ("mh-port", scheduler::MH, 2),
+    ("flag-1", "", 1),
+    ("flag-2", "", 2),
+    ("flag-3", "", 4),
+];
+
+impl SchedulerFlags {
+    /// `flag-1`.
+    pub const FLAG_1: Self = Self(1);
+    /// `flag-2`.
+    pub const FLAG_2: Self = Self(2);
+    /// `flag-3`.
+    pub const FLAG_3: Self = Self(4);
+
+    /// The flags of these names; a name that belongs to another scheduler is refused.
+    pub fn from_names<'a>(scheduler: &str, names: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidArgument> {
+        names.into_iter().try_fold(Self::default(), |flags, name| {
+            let (_, owner, bit) = SCHEDULER_FLAGS.into_iter().find(|(known, ..)| *known == name).ok_or_else(|| {
+                let known = SCHEDULER_FLAGS.map(|(known, ..)| known).join(", ");
+                InvalidArgument::new("scheduler_flags", format!("'{name}' is none of {known}"))
+            })?;
+            if !owner.is_empty() && owner != scheduler {
+                return Err(InvalidArgument::new(
+                    "scheduler_flags",
+                    format!("'{name}' belongs to the scheduler {owner}, not to {scheduler}"),
+                ));
+            }
+            Ok(Self(flags.0 | bit))
+        })
+    }
+
+    /// The names of the flags for this scheduler.
+    pub fn names(self, scheduler: &str) -> impl Iterator<Item = &'static str> {
+        [1, 2, 4].into_iter().filter(move |bit| self.0 & bit != 0).filter_map(move |bit| {
+            SCHEDULER_FLAGS
+                .into_iter()
+                .find_map(|(name, owner, of)| (of == bit && (owner.is_empty() || owner == scheduler)).then_some(name))
+        })
+    }
+
+    /// Both sets together.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u8) -> Self {
+        Self(bits & 7)
+    }
+}
+
+/// Which clients are one client to a persistent service: those with the same network (`IPVS_SVC_ATTR_NETMASK`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Netmask {
+    /// The length of the network prefix: 0 to 32 for IPv4, 1 to 128 for IPv6. Every single client is 32 or 128.
+    Prefix(u8),
+    /// An IPv4 mask with holes. A listing can show one; it cannot be sent.
+    Irregular(Ipv4Addr),
+}
+
+impl Netmask {
+    /// Every client for itself.
+    #[must_use]
+    pub fn host(family: Family) -> Self {
+        match family {
+            Family::Ipv4 => Self::Prefix(32),
+            Family::Ipv6 => Self::Prefix(128),
+        }
+    }
+}
+
+impl From<Ipv4Addr> for Netmask {
+    fn from(mask: Ipv4Addr) -> Self {
+        let ones = mask.to_bits().leading_ones();
+        match u8::try_from(ones) {
+            Ok(length) if ones == mask.to_bits().count_ones() => Self::Prefix(length),
+            _ => Self::Irregular(mask),
+        }
+    }
+}
+
 /// A virtual service with its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -198,13 +343,33 @@ pub struct Service {
     /// How a destination is chosen for a new connection (`IPVS_SVC_ATTR_SCHED_NAME`): the name of a kernel module
     /// without its `ip_vs_`, 1 to 15 bytes.
     pub scheduler: String,
+    /// Flags of the scheduler.
+    pub scheduler_flags: SchedulerFlags,
+    /// With a time in seconds, 1 to 4294967, a client comes back to its server until it has been away that long
+    /// (`IP_VS_SVC_F_PERSISTENT` and `IPVS_SVC_ATTR_TIMEOUT`).
+    pub persistence_timeout: Option<u32>,
+    /// Which clients are one client to a persistent service.
+    pub netmask: Netmask,
+    /// What names a client instead of its address (`IPVS_SVC_ATTR_PE_NAME`): the name of a kernel module without its
+    /// `ip_vs_pe_`, 1 to 15 bytes. The kernel has `sip`.
+    pub persistence_engine: Option<String>,
+    /// One-packet scheduling (`IP_VS_SVC_F_ONEPACKET`): each datagram is scheduled by itself. For UDP and marks only.
+    pub one_packet: bool,
 }
 
 impl Service {
-    /// A service with the scheduler `wlc`.
+    /// A service with the scheduler `wlc` and nothing else.
     #[must_use]
     pub fn new(id: ServiceId) -> Self {
-        Self { id, scheduler: DEFAULT_SCHEDULER.to_owned() }
+        Self {
+            id,
+            scheduler: DEFAULT_SCHEDULER.to_owned(),
+            scheduler_flags: SchedulerFlags::default(),
+            persistence_timeout: None,
+            netmask: Netmask::host(id.family()),
+            persistence_engine: None,
+            one_packet: false,
+        }
     }
 
     /// The same service with another scheduler.
@@ -214,26 +379,104 @@ impl Service {
         self
     }
 
+    /// The same service with other flags for its scheduler.
+    #[must_use]
+    pub fn with_scheduler_flags(mut self, flags: SchedulerFlags) -> Self {
+        self.scheduler_flags = flags;
+        self
+    }
+
+    /// The same service, persistent for this many seconds.
+    #[must_use]
+    pub fn with_persistence(mut self, timeout: u32) -> Self {
+        self.persistence_timeout = Some(timeout);
+        self
+    }
+
+    /// The same service with another netmask for persistence.
+    #[must_use]
+    pub fn with_netmask(mut self, netmask: Netmask) -> Self {
+        self.netmask = netmask;
+        self
+    }
+
+    /// The same service with a persistence engine.
+    #[must_use]
+    pub fn with_persistence_engine(mut self, engine: impl Into<String>) -> Self {
+        self.persistence_engine = Some(engine.into());
+        self
+    }
+
+    /// The same service with one-packet scheduling.
+    #[must_use]
+    pub fn with_one_packet(mut self) -> Self {
+        self.one_packet = true;
+        self
+    }
+
     /// Checks everything that can be known before the kernel is asked.
     pub fn check(&self) -> Result<(), InvalidArgument> {
         self.id.check()?;
-        if let ServiceId::Address { address, .. } = self.id
-            && address.port() == 0
+        check_module_name("scheduler", &self.scheduler)?;
+        if let Some(engine) = &self.persistence_engine {
+            check_module_name("persistence_engine", engine)?;
+        }
+        match self.persistence_timeout {
+            None if self.id.port() == Some(0) => {
+                return Err(InvalidArgument::new(
+                    "port",
+                    "0 means every port, which only a persistent service can have; set persistence_timeout",
+                ));
+            }
+            Some(seconds) if !(1..=PERSISTENCE_TIMEOUT_MAX).contains(&seconds) => {
+                return Err(InvalidArgument::new(
+                    "persistence_timeout",
+                    format!("{seconds} is not within 1 to {PERSISTENCE_TIMEOUT_MAX} seconds"),
+                ));
+            }
+            _ => {}
+        }
+        let netmask_is_right = match (self.netmask, self.id.family()) {
+            (Netmask::Prefix(length), Family::Ipv4) => length <= 32,
+            (Netmask::Prefix(length), Family::Ipv6) => (1..=128).contains(&length),
+            (Netmask::Irregular(_), _) => false,
+        };
+        if !netmask_is_right {
+            return Err(InvalidArgument::new(
+                "netmask",
+                match self.netmask {
+                    Netmask::Prefix(length) => {
+                        format!("the prefix length {length} is not within 0 to 32 for IPv4 or 1 to 128 for IPv6")
+                    }
+                    Netmask::Irregular(mask) => format!("{mask} has holes; the set bits have to be the first ones"),
+                },
+            ));
+        }
+        if self.one_packet
+            && !matches!(self.id, ServiceId::Fwmark { .. } | ServiceId::Address { protocol: Protocol::Udp, .. })
         {
-            return Err(InvalidArgument::new("port", "0 means every port, which only a persistent service can have"));
-        }
-        let wrong = |reason| Err(InvalidArgument::new("scheduler", reason));
-        if self.scheduler.is_empty() {
-            return wrong("the name is empty".to_owned());
-        }
-        if self.scheduler.len() > SCHEDULER_NAME_MAX {
-            return wrong(format!("'{}' is longer than {SCHEDULER_NAME_MAX} bytes", self.scheduler));
-        }
-        if !self.scheduler.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return wrong(format!("{:?} has a character that no module name has", self.scheduler));
+            return Err(InvalidArgument::new(
+                "one_packet",
+                "only a UDP service or a firewall mark can have one-packet scheduling",
+            ));
         }
         Ok(())
     }
+}
+
+/// A name that the kernel makes a module's name of.
+fn check_module_name(field: &'static str, name: &str) -> Result<(), InvalidArgument> {
+    let wrong = |reason| Err(InvalidArgument::new(field, reason));
+    if name.is_empty() {
+        return wrong("the name is empty".to_owned());
+    }
+    if name.len() > MODULE_NAME_MAX {
+        return wrong(format!("'{name}' is longer than {MODULE_NAME_MAX} bytes"));
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return wrong(format!("{name:?} has a character that no module name has"));
+    }
+    Ok(())
 }
 
 /// What a listing says of a virtual service.
@@ -289,14 +532,80 @@ mod tests {
         assert!(error.reason.contains("has an interface"), "{error}");
     }
 
+    fn web() -> Service {
+        Service::new("tcp://10.0.0.1:80".parse().unwrap())
+    }
+
+    /// The field that is refused.
+    fn refused(service: &Service) -> &'static str {
+        service.check().unwrap_err().field
+    }
+
     #[test]
-    fn a_scheduler_name_is_checked() -> Result<(), InvalidArgument> {
-        let service = Service::new("tcp://10.0.0.1:80".parse()?);
-        assert_eq!(service.scheduler, "wlc");
-        assert!(service.clone().with_scheduler("fifteen-bytes-x").check().is_ok());
+    fn names_of_modules_are_checked() {
+        assert_eq!(web().scheduler, "wlc");
+        assert_eq!(web().with_scheduler("fifteen-bytes-x").check(), Ok(()));
         for name in ["", "sixteen-bytes-xx", "w rr", "wrr\0"] {
-            assert_eq!(service.clone().with_scheduler(name).check().unwrap_err().field, "scheduler");
+            assert_eq!(refused(&web().with_scheduler(name)), "scheduler");
+            assert_eq!(refused(&web().with_persistence_engine(name)), "persistence_engine");
         }
-        Ok(())
+    }
+
+    #[test]
+    fn port_0_needs_persistence() {
+        let every_port = Service::new("tcp://10.0.0.1:0".parse().unwrap());
+        assert_eq!(refused(&every_port), "port");
+        assert_eq!(every_port.with_persistence(1).check(), Ok(()));
+    }
+
+    #[test]
+    fn persistence_is_within_its_range() {
+        for (seconds, right) in [(0, false), (1, true), (4_294_967, true), (4_294_968, false)] {
+            assert_eq!(web().with_persistence(seconds).check().is_ok(), right, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_netmask_belongs_to_its_family() {
+        let ipv6 = Service::new("tcp://[2001:db8::1]:80".parse().unwrap());
+        for (length, ipv4_right, ipv6_right) in [
+            (0, true, false),
+            (1, true, true),
+            (32, true, true),
+            (33, false, true),
+            (128, false, true),
+            (129, false, false),
+        ] {
+            assert_eq!(web().with_netmask(Netmask::Prefix(length)).check().is_ok(), ipv4_right, "{length}");
+            assert_eq!(ipv6.clone().with_netmask(Netmask::Prefix(length)).check().is_ok(), ipv6_right, "{length}");
+        }
+        let mask = |text: &str| Netmask::from(text.parse::<Ipv4Addr>().unwrap());
+        assert_eq!(mask("255.255.240.0"), Netmask::Prefix(20));
+        assert_eq!(mask("0.0.0.0"), Netmask::Prefix(0));
+        assert_eq!(refused(&web().with_netmask(mask("255.255.0.255"))), "netmask");
+    }
+
+    #[test]
+    fn one_packet_scheduling_is_for_datagrams() {
+        for (id, right) in [
+            ("udp://10.0.0.1:53", true),
+            ("fwmark:1", true),
+            ("tcp://10.0.0.1:80", false),
+            ("sctp://10.0.0.1:80", false),
+        ] {
+            assert_eq!(Service::new(id.parse().unwrap()).with_one_packet().check().is_ok(), right, "{id}");
+        }
+    }
+
+    #[test]
+    fn scheduler_flags_belong_to_their_scheduler() {
+        let flags = SchedulerFlags::from_names("sh", ["sh-port", "flag-3"]).unwrap();
+        assert_eq!(flags, SchedulerFlags::FLAG_2.union(SchedulerFlags::FLAG_3));
+        assert_eq!(flags.names("sh").collect::<Vec<_>>(), ["sh-port", "flag-3"]);
+        assert_eq!(flags.names("mh").collect::<Vec<_>>(), ["mh-port", "flag-3"]);
+        assert_eq!(flags.names("rr").collect::<Vec<_>>(), ["flag-2", "flag-3"]);
+        for (scheduler, name) in [("mh", "sh-port"), ("rr", "mh-fallback"), ("sh", "port"), ("sh", "")] {
+            assert_eq!(SchedulerFlags::from_names(scheduler, [name]).unwrap_err().field, "scheduler_flags");
+        }
     }
 }

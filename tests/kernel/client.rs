@@ -89,7 +89,7 @@ fn without_privilege_the_error_names_the_capability() {
         Client::connect().unwrap().info()
     });
     let error = client.join().unwrap().unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::PermissionDenied), "{error}");
+    assert!(matches!(error.kind, ErrorKind::PermissionDenied(_)), "{error}");
     assert_eq!(error.raw_os_error(), Some(1));
     assert!(error.to_string().contains("CAP_NET_ADMIN"), "{error}");
 }

@@ -27,7 +27,7 @@ fn what_is_added_is_what_ipvsadm_and_we_list() {
             (destination(address).with_forwarding(Forwarding::Masquerade), "-m -w 1"),
             (destination(address).with_forwarding(Forwarding::Masquerade).with_weight(0), "-m -w 0"),
             (destination(address).with_forwarding(Forwarding::DirectRoute).with_weight(WEIGHT_MAX), "-g -w 2147483647"),
-            (destination(address).with_forwarding(Forwarding::Tunnel).with_weight(7), "-i -w 7 --tun-type ipip"),
+            (destination(address).with_forwarding(Forwarding::TUNNEL).with_weight(7), "-i -w 7 --tun-type ipip"),
         ] {
             client.add_destination(&id, &destination).unwrap();
             assert_eq!(namespace.witness(), [format!("-A {rule} -s rr"), format!("-a {rule} -r {address} {settings}")]);
@@ -49,7 +49,7 @@ fn an_edit_changes_weight_and_forwarding() {
     client.add_destination(&id, &real).unwrap();
     client.edit_destination(&id, &real.clone().with_weight(9)).unwrap();
     assert_eq!(namespace.witness()[1], "-a -t 10.0.0.1:80 -r 192.168.1.10:80 -m -w 9");
-    client.edit_destination(&id, &real.with_forwarding(Forwarding::Tunnel)).unwrap();
+    client.edit_destination(&id, &real.with_forwarding(Forwarding::TUNNEL)).unwrap();
     assert_eq!(namespace.witness()[1], "-a -t 10.0.0.1:80 -r 192.168.1.10:80 -i -w 1 --tun-type ipip");
 }
 
@@ -57,10 +57,10 @@ fn an_edit_changes_weight_and_forwarding() {
 fn a_local_address_keeps_the_method_asked_for() {
     let _namespace = Namespace::enter();
     let (client, id) = service("tcp://10.0.0.1:80");
-    client.add_destination(&id, &destination("127.0.0.1:80").with_forwarding(Forwarding::Tunnel)).unwrap();
+    client.add_destination(&id, &destination("127.0.0.1:80").with_forwarding(Forwarding::TUNNEL)).unwrap();
     let listed = client.destinations(&id).unwrap();
     // Measured on 6.1: the table keeps what was asked for; the kernel takes the local way when a packet comes.
-    assert_eq!(listed[0].destination.forwarding, Forwarding::Tunnel);
+    assert_eq!(listed[0].destination.forwarding, Forwarding::TUNNEL);
 }
 
 #[test]

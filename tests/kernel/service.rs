@@ -1,6 +1,6 @@
 //! Virtual services in the kernel.
 
-use ipvs_core::{Client, ErrorKind, Service, ServiceId, Stats};
+use ipvs_core::{Client, ErrorKind, Netmask, Service, ServiceId, Stats};
 
 use crate::namespace::Namespace;
 
@@ -46,7 +46,10 @@ fn what_ipvsadm_adds_is_listed() {
     listed.sort_by_key(|service| service.id);
     let expected = [
         Service::new(id("tcp://10.0.0.1:80")).with_scheduler("sed"),
-        Service::new(id("udp://[2001:db8::1]:53")).with_scheduler("nq"),
+        Service::new(id("udp://[2001:db8::1]:53"))
+            .with_scheduler("nq")
+            .with_persistence(100)
+            .with_netmask(Netmask::Prefix(64)),
     ];
     assert_eq!(listed, expected);
 }

@@ -85,7 +85,7 @@ function TestClient.test_wrong_arguments_are_raised()
     lu.assertErrorMsgContains("weight", lb.add_destination, lb, WEB, { address = "192.168.1.10:80", weight = "heavy" })
     lu.assertErrorMsgContains("weight: 2147483648 is above 2147483647",
         lb.add_destination, lb, WEB, { address = "192.168.1.10:80", weight = 2147483648 })
-    lu.assertErrorMsgContains("'nat' is none of masquerade, tunnel and direct-route",
+    lu.assertErrorMsgContains("'nat' is none of masquerade, tunnel, direct-route and local-node",
         lb.add_destination, lb, WEB, { address = "192.168.1.10:80", forwarding = "nat" })
     lu.assertErrorMsgContains("timeout", ipvs.connect, { timeout = -1 })
     lu.assertEquals(witness(), {})

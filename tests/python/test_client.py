@@ -89,7 +89,7 @@ def test_wrong_arguments_are_named(lb: ipvs.Client) -> None:
         lb.delete_service("10.0.0.1:80")
     with pytest.raises(ValueError, match="weight: 4294967295 is above 2147483647"):
         lb.add_destination(WEB, "192.168.1.10:80", weight=4294967295)
-    with pytest.raises(ValueError, match="'nat' is none of masquerade, tunnel and direct-route"):
+    with pytest.raises(ValueError, match="'nat' is none of masquerade, tunnel, direct-route and local-node"):
         ipvs.Destination("192.168.1.10:80", forwarding="nat")
     with pytest.raises(TypeError, match="service: a Service, a ServiceEntry or a str is needed, not int"):
         lb.delete_service(80)  # type: ignore[arg-type]

@@ -1,5 +1,18 @@
 //! The option table: every option of the command language, and which go with which command.
 
+/// Whether an option takes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// It takes none.
+    None,
+    /// It takes one, called so in the help.
+    One(&'static str),
+    /// It takes the next argument if that is not an option, called so in the help.
+    Optional(&'static str),
+    /// It takes three, called so in the help.
+    Three(&'static str),
+}
+
 /// One option.
 #[derive(Debug)]
 pub struct OptionSpec {
@@ -9,8 +22,8 @@ pub struct OptionSpec {
     pub short: &'static [char],
     /// Its long form, without the dashes.
     pub long: &'static str,
-    /// What its value is called in the help; nothing for an option without a value.
-    pub value: Option<&'static str>,
+    /// Its value.
+    pub value: Value,
     /// What it does, in a few words.
     pub help: &'static str,
 }
@@ -29,26 +42,60 @@ macro_rules! options {
     };
 }
 
+const ADDRESS: Value = Value::One("ADDRESS[:PORT]");
+
 options! {
-    AddService       ['A']      "add-service"    None, "add a virtual service";
-    EditService      ['E']      "edit-service"   None, "change the settings of a virtual service";
-    DeleteService    ['D']      "delete-service" None, "delete a virtual service and its real servers";
-    Clear            ['C']      "clear"          None, "delete every virtual service";
-    AddServer        ['a']      "add-server"     None, "add a real server to a virtual service";
-    EditServer       ['e']      "edit-server"    None, "change the settings of a real server";
-    DeleteServer     ['d']      "delete-server"  None, "delete a real server of a virtual service";
-    List             ['L', 'l'] "list"           None, "list the table, or one virtual service";
-    Help             ['h']      "help"           None, "show this help";
-    TcpService       ['t']      "tcp-service"    Some("ADDRESS[:PORT]"), "the TCP service at this address";
-    UdpService       ['u']      "udp-service"    Some("ADDRESS[:PORT]"), "the UDP service at this address";
-    Scheduler        ['s']      "scheduler"      Some("NAME"), "how new connections are shared out (default wlc)";
-    RealServer       ['r']      "real-server"    Some("ADDRESS[:PORT]"), "the real server; its port defaults to the service's";
-    Gatewaying       ['g']      "gatewaying"     None, "reach the real server by direct routing (default)";
-    Ipip             ['i']      "ipip"           None, "reach the real server through a tunnel";
-    Masquerading     ['m']      "masquerading"   None, "reach the real server by masquerading (NAT)";
-    Weight           ['w']      "weight"         Some("NUMBER"), "share of new connections, 0 to 2147483647 (default 1)";
-    Numeric          ['n']      "numeric"        None, "show numbers instead of names";
-    Stats            []         "stats"          None, "show counters";
+    AddService       ['A']      "add-service"    Value::None, "add a virtual service";
+    EditService      ['E']      "edit-service"   Value::None, "change the settings of a virtual service";
+    DeleteService    ['D']      "delete-service" Value::None, "delete a virtual service and its real servers";
+    Clear            ['C']      "clear"          Value::None, "delete every virtual service";
+    AddServer        ['a']      "add-server"     Value::None, "add a real server to a virtual service";
+    EditServer       ['e']      "edit-server"    Value::None, "change the settings of a real server";
+    DeleteServer     ['d']      "delete-server"  Value::None, "delete a real server of a virtual service";
+    List             ['L', 'l'] "list"           Value::None, "list the table, or one virtual service";
+    Zero             ['Z']      "zero"           Value::None, "zero the counters of all virtual services, or of one";
+    Set              []         "set"            Value::Three("TCP TCPFIN UDP"),
+        "how many seconds an idle connection is remembered; 0 leaves the time in force";
+    StartDaemon      []         "start-daemon"   Value::One("master|backup"), "start a connection synchronization daemon";
+    StopDaemon       []         "stop-daemon"    Value::One("master|backup"), "stop a connection synchronization daemon";
+    Help             ['h']      "help"           Value::None, "show this help";
+    TcpService       ['t']      "tcp-service"    ADDRESS, "the TCP service at this address";
+    UdpService       ['u']      "udp-service"    ADDRESS, "the UDP service at this address";
+    SctpService      []         "sctp-service"   ADDRESS, "the SCTP service at this address";
+    FwmarkService    ['f']      "fwmark-service" Value::One("MARK"), "the service for packets with this firewall mark";
+    Ipv6             ['6']      "ipv6"           Value::None, "with -f: the IPv6 packets with the mark";
+    Scheduler        ['s']      "scheduler"      Value::One("NAME"), "how new connections are shared out (default wlc)";
+    SchedFlags       ['b']      "sched-flags"    Value::One("FLAG[,FLAG...]"), "flags of the scheduler";
+    Persistent       ['p']      "persistent"     Value::Optional("SECONDS"),
+        "a client comes back to its server until it was away so long (default 300)";
+    Netmask          ['M']      "netmask"        Value::One("NETMASK"),
+        "with -p: clients of one network are one client; an IPv6 prefix length (default every client for itself)";
+    PersistEngine    []         "pe"             Value::One("NAME"), "what names a client instead of its address: sip";
+    OnePacket        ['o']      "ops"            Value::None, "schedule every datagram by itself";
+    RealServer       ['r']      "real-server"    ADDRESS, "the real server; its port defaults to the service's";
+    Gatewaying       ['g']      "gatewaying"     Value::None, "reach the real server by direct routing (default)";
+    Ipip             ['i']      "ipip"           Value::None, "reach the real server through a tunnel";
+    Masquerading     ['m']      "masquerading"   Value::None, "reach the real server by masquerading (NAT)";
+    TunType          []         "tun-type"       Value::One("ipip|gue|gre"), "with -i: the kind of tunnel (default ipip)";
+    TunPort          []         "tun-port"       Value::One("PORT"), "with --tun-type gue: the tunnel's UDP port";
+    TunNocsum        []         "tun-nocsum"     Value::None, "with gue or gre: no checksum (default)";
+    TunCsum          []         "tun-csum"       Value::None, "with gue or gre: a checksum";
+    TunRemcsum       []         "tun-remcsum"    Value::None, "with gue: remote checksum offload";
+    Weight           ['w']      "weight"         Value::One("NUMBER"),
+        "share of new connections, 0 to 2147483647 (default 1)";
+    UThreshold       ['x']      "u-threshold"    Value::One("NUMBER"),
+        "no new connections from so many on (default 0, no limit)";
+    LThreshold       ['y']      "l-threshold"    Value::One("NUMBER"),
+        "new connections again below so many (default 0, three quarters of -x)";
+    SyncId           []         "syncid"         Value::One("ID"),
+        "which messages belong together, 0 to 255 (default 0, all of them)";
+    SyncMaxlen       []         "sync-maxlen"    Value::One("BYTES"), "longest message, 1 to 65507";
+    McastInterface   []         "mcast-interface" Value::One("NAME"), "the network interface for the messages";
+    McastGroup       []         "mcast-group"    Value::One("ADDRESS"), "their multicast address (default 224.0.0.81)";
+    McastPort        []         "mcast-port"     Value::One("PORT"), "their UDP port (default 8848)";
+    McastTtl         []         "mcast-ttl"      Value::One("NUMBER"), "how many routers they pass (default 1)";
+    Numeric          ['n']      "numeric"        Value::None, "show numbers instead of names";
+    Stats            []         "stats"          Value::None, "show counters";
 }
 
 /// What a command takes besides itself.
@@ -62,27 +109,49 @@ pub struct CommandSpec {
     pub optional: &'static [&'static [Name]],
 }
 
-const SERVICE: &[Name] = &[Name::TcpService, Name::UdpService];
-const FORWARDING: &[Name] = &[Name::Gatewaying, Name::Ipip, Name::Masquerading];
+const SERVICE: &[Name] = &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService];
+const SERVICE_SETTINGS: &[&[Name]] = &[
+    &[Name::Ipv6],
+    &[Name::Scheduler],
+    &[Name::SchedFlags],
+    &[Name::Persistent],
+    &[Name::Netmask],
+    &[Name::PersistEngine],
+    &[Name::OnePacket],
+];
+const SERVER_SETTINGS: &[&[Name]] = &[
+    &[Name::Ipv6],
+    &[Name::Gatewaying, Name::Ipip, Name::Masquerading],
+    &[Name::TunType],
+    &[Name::TunPort],
+    &[Name::TunNocsum, Name::TunCsum, Name::TunRemcsum],
+    &[Name::Weight],
+    &[Name::UThreshold],
+    &[Name::LThreshold],
+];
 
 /// Every command.
 pub const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { command: Name::AddService, required: &[SERVICE], optional: &[&[Name::Scheduler]] },
-    CommandSpec { command: Name::EditService, required: &[SERVICE], optional: &[&[Name::Scheduler]] },
-    CommandSpec { command: Name::DeleteService, required: &[SERVICE], optional: &[] },
+    CommandSpec { command: Name::AddService, required: &[SERVICE], optional: SERVICE_SETTINGS },
+    CommandSpec { command: Name::EditService, required: &[SERVICE], optional: SERVICE_SETTINGS },
+    CommandSpec { command: Name::DeleteService, required: &[SERVICE], optional: &[&[Name::Ipv6]] },
     CommandSpec { command: Name::Clear, required: &[], optional: &[] },
+    CommandSpec { command: Name::AddServer, required: &[SERVICE, &[Name::RealServer]], optional: SERVER_SETTINGS },
+    CommandSpec { command: Name::EditServer, required: &[SERVICE, &[Name::RealServer]], optional: SERVER_SETTINGS },
+    CommandSpec { command: Name::DeleteServer, required: &[SERVICE, &[Name::RealServer]], optional: &[&[Name::Ipv6]] },
     CommandSpec {
-        command: Name::AddServer,
-        required: &[SERVICE, &[Name::RealServer]],
-        optional: &[FORWARDING, &[Name::Weight]],
+        command: Name::List,
+        required: &[],
+        optional: &[SERVICE, &[Name::Ipv6], &[Name::Numeric], &[Name::Stats]],
     },
+    CommandSpec { command: Name::Zero, required: &[], optional: &[SERVICE, &[Name::Ipv6]] },
+    CommandSpec { command: Name::Set, required: &[], optional: &[] },
     CommandSpec {
-        command: Name::EditServer,
-        required: &[SERVICE, &[Name::RealServer]],
-        optional: &[FORWARDING, &[Name::Weight]],
+        command: Name::StartDaemon,
+        required: &[&[Name::McastInterface]],
+        optional: &[&[Name::SyncId], &[Name::SyncMaxlen], &[Name::McastGroup], &[Name::McastPort], &[Name::McastTtl]],
     },
-    CommandSpec { command: Name::DeleteServer, required: &[SERVICE, &[Name::RealServer]], optional: &[] },
-    CommandSpec { command: Name::List, required: &[], optional: &[SERVICE, &[Name::Numeric], &[Name::Stats]] },
+    CommandSpec { command: Name::StopDaemon, required: &[], optional: &[] },
     CommandSpec { command: Name::Help, required: &[], optional: &[] },
 ];
 

@@ -1,4 +1,6 @@
-//! One generic netlink socket: sequence numbers, deadlines, acknowledgements, dumps. Knows no IPVS.
+//! One generic netlink socket: sequence numbers, deadlines, acknowledgements, dumps, batches. Knows no IPVS.
+
+mod namespace;
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -17,17 +19,33 @@ use netlink_packet_generic::{
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, sockopt};
+
+pub(crate) use namespace::Namespace;
 
 /// Room for one datagram of the kernel's: dumps come in at most 32 KiB (`netlink_dump` in `af_netlink.c`).
 const DATAGRAM_MAX: usize = 64 * 1024;
+
+/// The kernel's word that it did not do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub errno: i32,
+    /// What it said besides, by extended acknowledgement.
+    pub text: Option<String>,
+}
+
+/// What an answer takes of the receive buffer, in bytes: measured on Linux 6.1.
+const ANSWER_COST: usize = 768;
+
+/// Most requests in one piece. More are not faster, and a deadline can only be looked at between pieces.
+const CHUNK_MAX: usize = 200;
 
 /// Why an exchange failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The kernel refused; the socket goes on working. After any other failure it must be given up: answers to the
     /// failed exchange may still come.
-    Refused { errno: i32, text: Option<String> },
+    Refused(Refusal),
     /// The kernel has no generic netlink family of that name.
     NoFamily,
     /// The deadline passed.
@@ -65,12 +83,26 @@ pub(crate) enum Mode {
     Dump,
 }
 
+/// What became of requests that were sent in one piece.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// How many were sent.
+    pub sent: usize,
+    /// Those that the kernel refused, by position.
+    pub refused: Vec<(usize, Refusal)>,
+    /// Whether the barrier was reached. If not, what became of those not refused is unknown.
+    pub end: Result<(), Failure>,
+}
+
 /// One socket, connected to the kernel.
 #[derive(Debug)]
 pub(crate) struct Transport {
     socket: Socket,
     sequence: u32,
+    outgoing: Vec<u8>,
     datagram: Vec<u8>,
+    chunk_requests: usize,
+    chunk_bytes: usize,
 }
 
 impl Transport {
@@ -82,11 +114,21 @@ impl Transport {
         // Both only make answers better or smaller; kernels before 4.12 and 4.2 do not know them.
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
-        Ok(Self::over(socket))
+        Self::over(socket)
     }
 
-    fn over(socket: Socket) -> Self {
-        Self { socket, sequence: 0, datagram: Vec::with_capacity(DATAGRAM_MAX) }
+    fn over(socket: Socket) -> io::Result<Self> {
+        let answers = sockopt::socket_recv_buffer_size(&socket)? / ANSWER_COST;
+        let chunk_bytes = sockopt::socket_send_buffer_size(&socket)? / 2;
+        Ok(Self {
+            socket,
+            sequence: 0,
+            outgoing: Vec::new(),
+            datagram: Vec::with_capacity(DATAGRAM_MAX),
+            // The barrier has two answers.
+            chunk_requests: answers.saturating_sub(2).clamp(1, CHUNK_MAX),
+            chunk_bytes,
+        })
     }
 
     /// The number that this kernel gave to the generic netlink family `name`.
@@ -106,7 +148,9 @@ impl Transport {
             Ok(())
         });
         match answer {
-            Err(Failure::Refused { errno, .. }) if errno == Errno::NOENT.raw_os_error() => Err(Failure::NoFamily),
+            Err(Failure::Refused(Refusal { errno, .. })) if errno == Errno::NOENT.raw_os_error() => {
+                Err(Failure::NoFamily)
+            }
             answer => answer.and(id.ok_or_else(|| DecodeError::from("no CTRL_ATTR_FAMILY_ID").into())),
         }
     }
@@ -119,11 +163,27 @@ impl Transport {
         deadline: Option<Instant>,
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<(), Failure> {
-        self.send(request, mode)?;
+        self.outgoing.clear();
+        let sequence = self.append(
+            request,
+            match mode {
+                Mode::Acknowledge => NLM_F_ACK,
+                Mode::Dump => NLM_F_DUMP,
+            },
+        );
+        self.send()?;
         loop {
             self.receive(deadline)?;
-            if read_datagram(&self.datagram, self.sequence, &mut reply)? {
-                return Ok(());
+            for message in messages(&self.datagram) {
+                let message = message?;
+                if message.sequence_number() != sequence {
+                    continue;
+                }
+                match answer(&message)? {
+                    Answer::Reply(payload) => reply(payload)?,
+                    Answer::End => return Ok(()),
+                    Answer::Refused(refusal) => return Err(Failure::Refused(refusal)),
+                }
             }
             // A flow of answers that never ends does not keep it either.
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -132,21 +192,89 @@ impl Transport {
         }
     }
 
-    fn send<M: NetlinkSerializable>(&mut self, request: M, mode: Mode) -> io::Result<()> {
+    /// Sends as many of the requests as can all be refused without an answer being lost, in one piece, and behind them
+    /// `barrier`, the only one that is acknowledged: the kernel runs them in order, so what was not refused when the
+    /// barrier is reached was done.
+    pub fn chunk<M: NetlinkSerializable>(
+        &mut self,
+        requests: impl Iterator<Item = M>,
+        barrier: M,
+        deadline: Option<Instant>,
+    ) -> Chunk {
+        self.outgoing.clear();
+        let first = self.sequence.wrapping_add(1);
+        let mut chunk = Chunk { sent: 0, refused: Vec::new(), end: Ok(()) };
+        for request in requests.take(self.chunk_requests) {
+            self.append(request, 0);
+            chunk.sent += 1;
+            if self.outgoing.len() >= self.chunk_bytes {
+                break;
+            }
+        }
+        self.append(barrier, NLM_F_ACK);
+        chunk.end = match self.send() {
+            Ok(()) => self.receive_chunk(first, chunk.sent, &mut chunk.refused, deadline),
+            Err(error) => {
+                // Nothing of it has reached the kernel.
+                chunk.sent = 0;
+                Err(error.into())
+            }
+        };
+        chunk
+    }
+
+    fn receive_chunk(
+        &mut self,
+        first: u32,
+        sent: usize,
+        refused: &mut Vec<(usize, Refusal)>,
+        deadline: Option<Instant>,
+    ) -> Result<(), Failure> {
+        let mut overrun = false;
+        loop {
+            match self.receive(if overrun { Some(Instant::now()) } else { deadline }) {
+                Ok(()) => {}
+                // Answers were lost, as the kernel says before the ones that it kept. Those are all there already.
+                Err(Failure::Io(error)) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                    overrun = true;
+                    continue;
+                }
+                Err(Failure::TimedOut) if overrun => return Err(Failure::Io(Errno::NOBUFS.into())),
+                Err(failure) => return Err(failure),
+            }
+            for message in messages(&self.datagram) {
+                let message = message?;
+                let position = message.sequence_number().wrapping_sub(first) as usize;
+                if position > sent {
+                    continue;
+                }
+                match answer(&message)? {
+                    Answer::Refused(refusal) if position < sent => refused.push((position, refusal)),
+                    Answer::Refused(refusal) => return Err(Failure::Refused(refusal)),
+                    Answer::End if position == sent && !overrun => return Ok(()),
+                    Answer::End | Answer::Reply(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Puts a request behind those to be sent, and says its sequence number.
+    fn append<M: NetlinkSerializable>(&mut self, request: M, flags: u16) -> u32 {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
         header.sequence_number = self.sequence;
-        header.flags = NLM_F_REQUEST
-            | match mode {
-                Mode::Acknowledge => NLM_F_ACK,
-                Mode::Dump => NLM_F_DUMP,
-            };
+        header.flags = NLM_F_REQUEST | flags;
         let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request));
         message.finalize();
-        let mut buffer = vec![0; message.buffer_len()];
-        message.serialize(&mut buffer);
+        let start = self.outgoing.len();
+        self.outgoing.resize(start + message.buffer_len(), 0);
+        message.serialize(&mut self.outgoing[start..]);
+        self.sequence
+    }
+
+    fn send(&self) -> io::Result<()> {
         loop {
-            match self.socket.send(&buffer, 0) {
+            match self.socket.send(&self.outgoing, 0) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => return result.map(|_| ()),
             }
@@ -194,40 +322,39 @@ fn wait(socket: &Socket, deadline: Option<Instant>) -> Result<(), Failure> {
     }
 }
 
-/// Reads the messages of one datagram; says whether the answer to request `sequence` ended in it. Messages with another
-/// sequence number answer requests that were given up, and are skipped.
-fn read_datagram(
-    mut datagram: &[u8],
-    sequence: u32,
-    reply: &mut impl FnMut(&[u8]) -> Result<(), DecodeError>,
-) -> Result<bool, Failure> {
-    while !datagram.is_empty() {
-        let message = NetlinkBuffer::new_checked(datagram)?;
+/// The messages of one datagram. An error ends them.
+fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Result<NetlinkBuffer<&[u8]>, DecodeError>> {
+    std::iter::from_fn(move || {
+        if datagram.is_empty() {
+            return None;
+        }
+        let message = NetlinkBuffer::new_checked(datagram);
         // The last message of a datagram may come without the padding behind it.
-        let length = (message.length() as usize).next_multiple_of(4).min(datagram.len());
-        datagram = &datagram[length..];
-        if message.sequence_number() != sequence {
-            continue;
+        let length = message.as_ref().map_or(usize::MAX, |message| message.length() as usize);
+        datagram = datagram.get(length.checked_next_multiple_of(4).unwrap_or(usize::MAX)..).unwrap_or_default();
+        Some(message)
+    })
+}
+
+/// What one message says.
+enum Answer<'a> {
+    /// A part of the answer, without the netlink header.
+    Reply(&'a [u8]),
+    /// The acknowledgement, or the end of a dump.
+    End,
+    Refused(Refusal),
+}
+
+fn answer<'a>(message: &NetlinkBuffer<&'a [u8]>) -> Result<Answer<'a>, DecodeError> {
+    let (code, text) = match message.message_type() {
+        NLMSG_ERROR => {
+            (ErrorBuffer::new_checked(message.payload())?.code().map_or(0, i32::from), extended_text(message))
         }
-        match message.message_type() {
-            NLMSG_ERROR => {
-                return match ErrorBuffer::new_checked(message.payload())?.code() {
-                    None => Ok(true),
-                    Some(code) => {
-                        Err(Failure::Refused { errno: code.get().saturating_neg(), text: extended_text(&message) })
-                    }
-                };
-            }
-            NLMSG_DONE => {
-                return match message.payload().first_chunk::<4>().map(|code| i32::from_ne_bytes(*code)) {
-                    Some(code) if code < 0 => Err(Failure::Refused { errno: code.saturating_neg(), text: None }),
-                    _ => Ok(true),
-                };
-            }
-            _ => reply(message.payload())?,
-        }
-    }
-    Ok(false)
+        // The end of a dump. Its code may be absent.
+        NLMSG_DONE => (message.payload().first_chunk().map_or(0, |code| i32::from_ne_bytes(*code)), None),
+        _ => return Ok(Answer::Reply(message.payload())),
+    };
+    Ok(if code < 0 { Answer::Refused(Refusal { errno: code.saturating_neg(), text }) } else { Answer::End })
 }
 
 const NETLINK_HEADER_LEN: usize = 16;

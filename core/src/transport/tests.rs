@@ -26,7 +26,7 @@ fn pair() -> (Transport, OwnedFd) {
     let (ours, kernel) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
     #[expect(unsafe_code, reason = "the only way to make a netlink-sys Socket of a descriptor, which is ours to give")]
     let socket = unsafe { Socket::from_raw_fd(ours.into_raw_fd()) };
-    (Transport::over(socket), kernel)
+    (Transport::over(socket).unwrap(), kernel)
 }
 
 fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
@@ -99,7 +99,7 @@ fn a_dump_goes_over_several_datagrams() {
 fn a_dump_that_fails_half_way_is_an_error() {
     let datagram = [message(42, 2, 1, b"one."), message(NLMSG_DONE, 2, 1, &(-12i32).to_ne_bytes())].concat();
     let (result, _) = exchange(Mode::Dump, &[datagram]);
-    assert!(matches!(result, Err(Failure::Refused { errno: 12, .. })), "{result:?}");
+    assert!(matches!(result, Err(Failure::Refused(Refusal { errno: 12, .. }))), "{result:?}");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_refusal_has_its_number_and_text() {
         let payload = [&(-22i32).to_ne_bytes()[..], request, &attribute].concat();
         let (result, _) = exchange(Mode::Acknowledge, &[message(NLMSG_ERROR, flags, 1, &payload)]);
         match result {
-            Err(Failure::Refused { errno: 22, text }) => text,
+            Err(Failure::Refused(Refusal { errno: 22, text })) => text,
             other => panic!("{other:?}"),
         }
     };

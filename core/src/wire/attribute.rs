@@ -38,7 +38,20 @@ macro_rules! native_numbers {
         }
     )+};
 }
-native_numbers!(u16, u32, u64);
+native_numbers!(u8, u16, u32, u64);
+
+/// Bytes as they are.
+impl<const N: usize> Value for [u8; N] {
+    fn length(&self) -> usize {
+        N
+    }
+    fn emit(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(self);
+    }
+    fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        exactly(bytes)
+    }
+}
 
 /// A port: 16 bits in network byte order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use netlink_packet_core::DecodeError;
 
 use super::attribute::{Address, Port, attributes};
 use super::stats::{StatsAttr, parse_stats};
-use crate::destination::{Destination, DestinationEntry, Forwarding};
+use crate::destination::{Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum};
 use crate::service::Family;
 
 const IPVS_DEST_ATTR_ADDR: u16 = 1;
@@ -21,6 +21,22 @@ const IPVS_DEST_ATTR_PERSIST_CONNS: u16 = 9;
 const IPVS_DEST_ATTR_STATS: u16 = 10;
 const IPVS_DEST_ATTR_ADDR_FAMILY: u16 = 11;
 const IPVS_DEST_ATTR_STATS64: u16 = 12;
+const IPVS_DEST_ATTR_TUN_TYPE: u16 = 13;
+const IPVS_DEST_ATTR_TUN_PORT: u16 = 14;
+const IPVS_DEST_ATTR_TUN_FLAGS: u16 = 15;
+
+const IP_VS_CONN_F_MASQ: u32 = 0;
+const IP_VS_CONN_F_LOCALNODE: u32 = 1;
+const IP_VS_CONN_F_TUNNEL: u32 = 2;
+const IP_VS_CONN_F_DROUTE: u32 = 3;
+
+const IP_VS_CONN_F_TUNNEL_TYPE_IPIP: u8 = 0;
+const IP_VS_CONN_F_TUNNEL_TYPE_GUE: u8 = 1;
+const IP_VS_CONN_F_TUNNEL_TYPE_GRE: u8 = 2;
+
+const IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM: u16 = 0;
+const IP_VS_TUNNEL_ENCAP_FLAG_CSUM: u16 = 1;
+const IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM: u16 = 2;
 
 /// The forwarding method is in these bits of `IPVS_DEST_ATTR_FWD_METHOD` (the kernel's `IP_VS_CONN_F_FWD_MASK`).
 const FORWARDING_MASK: u32 = 7;
@@ -39,6 +55,9 @@ attributes! {
         Stats(Vec<StatsAttr>) = IPVS_DEST_ATTR_STATS,
         Family(Family) = IPVS_DEST_ATTR_ADDR_FAMILY,
         Stats64(Vec<StatsAttr>) = IPVS_DEST_ATTR_STATS64,
+        TunnelType(u8) = IPVS_DEST_ATTR_TUN_TYPE,
+        TunnelPort(Port) = IPVS_DEST_ATTR_TUN_PORT,
+        TunnelFlags(u16) = IPVS_DEST_ATTR_TUN_FLAGS,
     }
 }
 
@@ -51,16 +70,60 @@ pub(super) fn id_attributes(address: &SocketAddr) -> Vec<DestinationAttr> {
     ]
 }
 
-/// The whole destination. The kernel takes none without forwarding method, weight and thresholds.
+/// The whole destination. The kernel takes none without forwarding method, weight and thresholds. The tunnel goes along
+/// only where it is one, as kernels before 5.3 do not know these attributes.
 pub(super) fn destination_attributes(destination: &Destination) -> Vec<DestinationAttr> {
     let mut attributes = id_attributes(&destination.address);
+    attributes.reserve(7);
+    let (forwarding, tunnel) = match destination.forwarding {
+        Forwarding::Masquerade => (IP_VS_CONN_F_MASQ, Tunnel::Ipip),
+        Forwarding::LocalNode => (IP_VS_CONN_F_LOCALNODE, Tunnel::Ipip),
+        Forwarding::Tunnel(tunnel) => (IP_VS_CONN_F_TUNNEL, tunnel),
+        Forwarding::DirectRoute => (IP_VS_CONN_F_DROUTE, Tunnel::Ipip),
+        Forwarding::Other(number) => (number, Tunnel::Ipip),
+    };
+    attributes.extend([DestinationAttr::Forwarding(forwarding), DestinationAttr::Weight(destination.weight)]);
+    let (number, port, flags) = match tunnel {
+        Tunnel::Ipip => (IP_VS_CONN_F_TUNNEL_TYPE_IPIP, 0, 0),
+        Tunnel::Gue { port, checksum } => (IP_VS_CONN_F_TUNNEL_TYPE_GUE, port, checksum_flags(checksum)),
+        Tunnel::Gre { checksum } => (IP_VS_CONN_F_TUNNEL_TYPE_GRE, 0, checksum_flags(checksum)),
+        Tunnel::Other { number, port, flags } => (number, port, flags),
+    };
+    if tunnel != Tunnel::Ipip {
+        attributes.extend([
+            DestinationAttr::TunnelType(number),
+            DestinationAttr::TunnelPort(Port(port)),
+            DestinationAttr::TunnelFlags(flags),
+        ]);
+    }
     attributes.extend([
-        DestinationAttr::Forwarding(destination.forwarding.into()),
-        DestinationAttr::Weight(destination.weight),
-        DestinationAttr::UpperThreshold(0),
-        DestinationAttr::LowerThreshold(0),
+        DestinationAttr::UpperThreshold(destination.upper_threshold),
+        DestinationAttr::LowerThreshold(destination.lower_threshold),
     ]);
     attributes
+}
+
+fn checksum_flags(checksum: TunnelChecksum) -> u16 {
+    match checksum {
+        TunnelChecksum::Off => IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM,
+        TunnelChecksum::On => IP_VS_TUNNEL_ENCAP_FLAG_CSUM,
+        TunnelChecksum::Remote => IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM,
+    }
+}
+
+fn parse_tunnel(number: u8, port: u16, flags: u16) -> Tunnel {
+    let checksum = match flags {
+        IP_VS_TUNNEL_ENCAP_FLAG_NOCSUM => Some(TunnelChecksum::Off),
+        IP_VS_TUNNEL_ENCAP_FLAG_CSUM => Some(TunnelChecksum::On),
+        IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM => Some(TunnelChecksum::Remote),
+        _ => None,
+    };
+    match (number, checksum) {
+        (IP_VS_CONN_F_TUNNEL_TYPE_IPIP, _) => Tunnel::Ipip,
+        (IP_VS_CONN_F_TUNNEL_TYPE_GUE, Some(checksum)) => Tunnel::Gue { port, checksum },
+        (IP_VS_CONN_F_TUNNEL_TYPE_GRE, Some(checksum)) => Tunnel::Gre { checksum },
+        _ => Tunnel::Other { number, port, flags },
+    }
 }
 
 /// A destination from a listing of a service of the given family.
@@ -74,6 +137,12 @@ pub(super) fn parse_entry(
     let mut port = None;
     let mut forwarding = None;
     let mut weight = None;
+    let mut upper_threshold = 0;
+    let mut lower_threshold = 0;
+    // Absent before 5.3: every tunnel is IPIP.
+    let mut tunnel_type = IP_VS_CONN_F_TUNNEL_TYPE_IPIP;
+    let mut tunnel_port = 0;
+    let mut tunnel_flags = 0;
     let mut active_connections = 0;
     let mut inactive_connections = 0;
     let mut persistent_connections = 0;
@@ -83,7 +152,7 @@ pub(super) fn parse_entry(
         match attribute {
             DestinationAttr::Address(value) => address = Some(value),
             DestinationAttr::Port(value) => port = Some(value.0),
-            DestinationAttr::Forwarding(value) => forwarding = Some(Forwarding::from(value & FORWARDING_MASK)),
+            DestinationAttr::Forwarding(value) => forwarding = Some(value & FORWARDING_MASK),
             DestinationAttr::Weight(value) => weight = Some(value),
             DestinationAttr::ActiveConnections(value) => active_connections = value,
             DestinationAttr::InactiveConnections(value) => inactive_connections = value,
@@ -91,15 +160,28 @@ pub(super) fn parse_entry(
             DestinationAttr::Stats(value) => stats = Some(value),
             DestinationAttr::Family(value) => family = value,
             DestinationAttr::Stats64(value) => stats64 = Some(value),
-            DestinationAttr::UpperThreshold(_) | DestinationAttr::LowerThreshold(_) | DestinationAttr::Other(_) => {}
+            DestinationAttr::UpperThreshold(value) => upper_threshold = value,
+            DestinationAttr::LowerThreshold(value) => lower_threshold = value,
+            DestinationAttr::TunnelType(value) => tunnel_type = value,
+            DestinationAttr::TunnelPort(value) => tunnel_port = value.0,
+            DestinationAttr::TunnelFlags(value) => tunnel_flags = value,
+            DestinationAttr::Other(_) => {}
         }
     }
     let address = address.ok_or("a destination without IPVS_DEST_ATTR_ADDR")?.in_family(family);
     let port = port.ok_or("a destination without IPVS_DEST_ATTR_PORT")?;
+    let forwarding = match forwarding.ok_or("a destination without IPVS_DEST_ATTR_FWD_METHOD")? {
+        IP_VS_CONN_F_MASQ => Forwarding::Masquerade,
+        IP_VS_CONN_F_LOCALNODE => Forwarding::LocalNode,
+        IP_VS_CONN_F_TUNNEL => Forwarding::Tunnel(parse_tunnel(tunnel_type, tunnel_port, tunnel_flags)),
+        IP_VS_CONN_F_DROUTE => Forwarding::DirectRoute,
+        other => Forwarding::Other(other),
+    };
     Ok(DestinationEntry {
         destination: Destination::new(SocketAddr::new(address, port))
-            .with_forwarding(forwarding.ok_or("a destination without IPVS_DEST_ATTR_FWD_METHOD")?)
-            .with_weight(weight.ok_or("a destination without IPVS_DEST_ATTR_WEIGHT")?),
+            .with_forwarding(forwarding)
+            .with_weight(weight.ok_or("a destination without IPVS_DEST_ATTR_WEIGHT")?)
+            .with_thresholds(upper_threshold, lower_threshold),
         active_connections,
         inactive_connections,
         persistent_connections,

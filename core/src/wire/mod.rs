@@ -4,10 +4,11 @@
 //! `include/uapi/linux/ip_vs.h` and `net/netfilter/ipvs/ip_vs_ctl.c`.
 
 mod attribute;
+mod daemon;
 mod destination;
 mod info;
 mod message;
 mod service;
 mod stats;
 
-pub(crate) use message::{Request, parse_destination, parse_info, parse_service};
+pub(crate) use message::{Request, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts};

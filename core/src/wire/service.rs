@@ -1,12 +1,12 @@
 //! A virtual service as attributes (`IPVS_CMD_ATTR_SERVICE`).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use netlink_packet_core::DecodeError;
 
 use super::attribute::{Address, Flags, Port, attributes};
 use super::stats::{StatsAttr, parse_stats};
-use crate::service::{Family, Protocol, Service, ServiceEntry, ServiceId};
+use crate::service::{Family, Netmask, Protocol, SchedulerFlags, Service, ServiceEntry, ServiceId};
 
 const IPVS_SVC_ATTR_AF: u16 = 1;
 const IPVS_SVC_ATTR_PROTOCOL: u16 = 2;
@@ -18,6 +18,7 @@ const IPVS_SVC_ATTR_FLAGS: u16 = 7;
 const IPVS_SVC_ATTR_TIMEOUT: u16 = 8;
 const IPVS_SVC_ATTR_NETMASK: u16 = 9;
 const IPVS_SVC_ATTR_STATS: u16 = 10;
+const IPVS_SVC_ATTR_PE_NAME: u16 = 11;
 const IPVS_SVC_ATTR_STATS64: u16 = 12;
 
 attributes! {
@@ -28,6 +29,7 @@ attributes! {
         Port(Port) = IPVS_SVC_ATTR_PORT,
         Fwmark(u32) = IPVS_SVC_ATTR_FWMARK,
         Scheduler(String) = IPVS_SVC_ATTR_SCHED_NAME,
+        PersistenceEngine(String) = IPVS_SVC_ATTR_PE_NAME,
         Flags(Flags) = IPVS_SVC_ATTR_FLAGS,
         Timeout(u32) = IPVS_SVC_ATTR_TIMEOUT,
         Netmask(u32) = IPVS_SVC_ATTR_NETMASK,
@@ -36,8 +38,13 @@ attributes! {
     }
 }
 
-/// Every flag is meant.
-const ALL_FLAGS: u32 = u32::MAX;
+const IP_VS_SVC_F_PERSISTENT: u32 = 1;
+const IP_VS_SVC_F_ONEPACKET: u32 = 4;
+/// `IP_VS_SVC_F_SCHED1`, with `SCHED2` and `SCHED3` above it.
+const IP_VS_SVC_F_SCHED_SHIFT: u32 = 3;
+
+/// The flags that a service sets or clears. The kernel keeps the others as they are.
+const OUR_FLAGS: u32 = IP_VS_SVC_F_PERSISTENT | IP_VS_SVC_F_ONEPACKET | 7 << IP_VS_SVC_F_SCHED_SHIFT;
 
 /// What names a service, enough for every command that does not set one up.
 pub(super) fn id_attributes(id: &ServiceId) -> Vec<ServiceAttr> {
@@ -56,17 +63,41 @@ pub(super) fn id_attributes(id: &ServiceId) -> Vec<ServiceAttr> {
 /// The whole service. The kernel takes none without flags, timeout and netmask.
 pub(super) fn service_attributes(service: &Service) -> Vec<ServiceAttr> {
     let mut attributes = id_attributes(&service.id);
+    attributes.reserve(5);
+    attributes.push(ServiceAttr::Scheduler(service.scheduler.clone()));
+    attributes.extend(service.persistence_engine.clone().map(ServiceAttr::PersistenceEngine));
+    let mut flags = u32::from(service.scheduler_flags.bits()) << IP_VS_SVC_F_SCHED_SHIFT;
+    if service.persistence_timeout.is_some() {
+        flags |= IP_VS_SVC_F_PERSISTENT;
+    }
+    if service.one_packet {
+        flags |= IP_VS_SVC_F_ONEPACKET;
+    }
     attributes.extend([
-        ServiceAttr::Scheduler(service.scheduler.clone()),
-        ServiceAttr::Flags(Flags { flags: 0, mask: ALL_FLAGS }),
-        ServiceAttr::Timeout(0),
-        ServiceAttr::Netmask(match service.id.family() {
-            // A mask in network byte order for IPv4, a prefix length for IPv6.
-            Family::Ipv4 => u32::MAX,
-            Family::Ipv6 => 128,
-        }),
+        ServiceAttr::Flags(Flags { flags, mask: OUR_FLAGS }),
+        ServiceAttr::Timeout(service.persistence_timeout.unwrap_or_default()),
+        ServiceAttr::Netmask(netmask_number(service.netmask, service.id.family())),
     ]);
     attributes
+}
+
+/// A mask in network byte order for IPv4, a prefix length for IPv6.
+fn netmask_number(netmask: Netmask, family: Family) -> u32 {
+    match (netmask, family) {
+        (Netmask::Prefix(length), Family::Ipv4) => {
+            u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or_default().to_be()
+        }
+        (Netmask::Prefix(length), Family::Ipv6) => length.into(),
+        (Netmask::Irregular(mask), _) => u32::from_ne_bytes(mask.octets()),
+    }
+}
+
+/// The other way round. A prefix length that no kernel has is cut to one byte.
+fn parse_netmask(number: u32, family: Family) -> Netmask {
+    match family {
+        Family::Ipv4 => Ipv4Addr::from(number.to_ne_bytes()).into(),
+        Family::Ipv6 => Netmask::Prefix(number.try_into().unwrap_or(u8::MAX)),
+    }
 }
 
 /// A service from a listing.
@@ -77,6 +108,10 @@ pub(super) fn parse_entry(attributes: Vec<ServiceAttr>) -> Result<ServiceEntry, 
     let mut port = None;
     let mut fwmark = None;
     let mut scheduler = None;
+    let mut persistence_engine = None;
+    let mut flags = 0;
+    let mut timeout = 0;
+    let mut netmask = None;
     let mut stats = None;
     let mut stats64 = None;
     for attribute in attributes {
@@ -89,7 +124,12 @@ pub(super) fn parse_entry(attributes: Vec<ServiceAttr>) -> Result<ServiceEntry, 
             ServiceAttr::Scheduler(value) => scheduler = Some(value),
             ServiceAttr::Stats(value) => stats = Some(value),
             ServiceAttr::Stats64(value) => stats64 = Some(value),
-            ServiceAttr::Flags(_) | ServiceAttr::Timeout(_) | ServiceAttr::Netmask(_) | ServiceAttr::Other(_) => {}
+            // A service without one shows an empty name on some kernels.
+            ServiceAttr::PersistenceEngine(value) => persistence_engine = Some(value).filter(|name| !name.is_empty()),
+            ServiceAttr::Flags(value) => flags = value.flags,
+            ServiceAttr::Timeout(value) => timeout = value,
+            ServiceAttr::Netmask(value) => netmask = Some(value),
+            ServiceAttr::Other(_) => {}
         }
     }
     let family = family.ok_or("a service without IPVS_SVC_ATTR_AF")?;
@@ -102,10 +142,15 @@ pub(super) fn parse_entry(attributes: Vec<ServiceAttr>) -> Result<ServiceEntry, 
             address: SocketAddr::new(address, port.ok_or("a service without IPVS_SVC_ATTR_PORT")?),
         }
     };
-    let scheduler = scheduler.ok_or("a service without IPVS_SVC_ATTR_SCHED_NAME")?;
-    Ok(ServiceEntry {
-        service: Service::new(id).with_scheduler(scheduler),
-        // STATS64 since Linux 4.1; it and STATS carry the same counters.
-        stats: parse_stats(&stats64.or(stats).unwrap_or_default()),
-    })
+    let mut service = Service::new(id);
+    service.scheduler = scheduler.ok_or("a service without IPVS_SVC_ATTR_SCHED_NAME")?;
+    service.scheduler_flags = SchedulerFlags::from_bits((flags >> IP_VS_SVC_F_SCHED_SHIFT).to_le_bytes()[0]);
+    service.persistence_timeout = (flags & IP_VS_SVC_F_PERSISTENT != 0).then_some(timeout);
+    service.persistence_engine = persistence_engine;
+    service.one_packet = flags & IP_VS_SVC_F_ONEPACKET != 0;
+    if let Some(netmask) = netmask {
+        service.netmask = parse_netmask(netmask, family);
+    }
+    // STATS64 since Linux 4.1; it and STATS carry the same counters.
+    Ok(ServiceEntry { service, stats: parse_stats(&stats64.or(stats).unwrap_or_default()) })
 }

@@ -1,0 +1,69 @@
+//! The commands that change the kernel's table, as data: for a batch, and for the rule language.
+
+use std::net::SocketAddr;
+
+use crate::{Destination, InvalidArgument, Operation, Role, Service, ServiceId, SyncDaemon, Timeouts};
+
+/// One change to the kernel's table. Each is one command of the kernel's, done wholly or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Adds a service (`IPVS_CMD_NEW_SERVICE`).
+    AddService(Service),
+    /// Gives a service other settings, all of them (`IPVS_CMD_SET_SERVICE`).
+    EditService(Service),
+    /// Deletes a service and its destinations (`IPVS_CMD_DEL_SERVICE`).
+    DeleteService(ServiceId),
+    /// Adds a destination to a service (`IPVS_CMD_NEW_DEST`).
+    AddDestination(ServiceId, Destination),
+    /// Gives a destination other settings, all of them (`IPVS_CMD_SET_DEST`).
+    EditDestination(ServiceId, Destination),
+    /// Deletes a destination of a service (`IPVS_CMD_DEL_DEST`).
+    DeleteDestination(ServiceId, SocketAddr),
+    /// Zeroes the counters of one service and its destinations, or of all (`IPVS_CMD_ZERO`).
+    Zero(Option<ServiceId>),
+    /// Deletes all services (`IPVS_CMD_FLUSH`).
+    Flush,
+    /// Sets how long idle connections are remembered; 0 leaves the time in force (`IPVS_CMD_SET_CONFIG`).
+    SetTimeouts(Timeouts),
+    /// Starts a synchronisation daemon (`IPVS_CMD_NEW_DAEMON`).
+    StartDaemon(SyncDaemon),
+    /// Stops a synchronisation daemon (`IPVS_CMD_DEL_DAEMON`).
+    StopDaemon(Role),
+}
+
+impl Command {
+    /// Checks everything that can be known before the kernel is asked.
+    pub fn check(&self) -> Result<(), InvalidArgument> {
+        match self {
+            Self::AddService(service) | Self::EditService(service) => service.check(),
+            Self::AddDestination(service, destination) | Self::EditDestination(service, destination) => {
+                service.check()?;
+                destination.check(service)
+            }
+            Self::DeleteService(service) | Self::DeleteDestination(service, _) | Self::Zero(Some(service)) => {
+                service.check()
+            }
+            Self::SetTimeouts(timeouts) => timeouts.check(),
+            Self::StartDaemon(daemon) => daemon.check(),
+            Self::Zero(None) | Self::Flush | Self::StopDaemon(_) => Ok(()),
+        }
+    }
+
+    /// What it does, for errors.
+    #[must_use]
+    pub fn operation(&self) -> Operation {
+        match self {
+            Self::AddService(service) => Operation::AddService(service.id),
+            Self::EditService(service) => Operation::EditService(service.id),
+            Self::DeleteService(id) => Operation::DeleteService(*id),
+            Self::AddDestination(id, destination) => Operation::AddDestination(*id, destination.address),
+            Self::EditDestination(id, destination) => Operation::EditDestination(*id, destination.address),
+            Self::DeleteDestination(id, address) => Operation::DeleteDestination(*id, *address),
+            Self::Zero(service) => Operation::Zero(*service),
+            Self::Flush => Operation::Flush,
+            Self::SetTimeouts(_) => Operation::SetTimeouts,
+            Self::StartDaemon(daemon) => Operation::StartDaemon(daemon.role),
+            Self::StopDaemon(role) => Operation::StopDaemon(*role),
+        }
+    }
+}

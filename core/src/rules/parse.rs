@@ -1,0 +1,670 @@
+//! From arguments to objects.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+
+use super::options::{COMMANDS, CommandSpec, Name, OPTIONS, Value};
+use super::{Invocation, Line, List, Resolver, RuleError};
+use crate::{
+    Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Protocol,
+    SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelChecksum,
+};
+
+/// How long a client is remembered with `-p` alone, in seconds: the manual's.
+const DEFAULT_PERSISTENCE: u32 = 300;
+
+/// Reads the arguments of one call, without the program's name. No arguments at all list the table.
+pub fn parse(
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    resolver: &dyn Resolver,
+) -> Result<Invocation, RuleError> {
+    let mut given = Given::read(arguments, resolver)?;
+    let Some(first) = given.options.first() else {
+        return Ok(Invocation::List(List::default()));
+    };
+    let command = first.name;
+    let spec = COMMANDS.iter().find(|spec| spec.command == command).ok_or_else(|| {
+        RuleError::syntax(format!("{} is not a command; the command comes first, see --help", command.usage())).at(1)
+    })?;
+    given.command = Some(given.options.remove(0));
+    given.check(spec)?;
+    given.invocation(command)
+}
+
+/// Reads the lines of a saved table. Each is one call's arguments, with or without the program's name before them;
+/// empty lines and what follows a `#` at the start of a word are nothing. The first line that is none is the error.
+pub fn parse_rules<'a>(
+    text: &'a str,
+    resolver: &'a dyn Resolver,
+) -> impl Iterator<Item = Result<Line, RuleError>> + 'a {
+    text.lines().zip(1..).filter_map(move |(line, number)| {
+        let mut words = words(line);
+        if words.first().is_some_and(|(_, word)| *word == "ipvsadm") {
+            words.remove(0);
+        }
+        if words.is_empty() {
+            return None;
+        }
+        let invocation = parse(words.iter().map(|(_, word)| *word), resolver).map_err(|mut error| {
+            error.line = Some(number);
+            error.column = error.column.and_then(|position| words.get(position - 1)).map(|(column, _)| *column);
+            error
+        });
+        Some(invocation.map(|invocation| Line { number, invocation }))
+    })
+}
+
+/// The words of a line up to a comment, each with its column in characters from 1.
+fn words(line: &str) -> Vec<(usize, &str)> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    loop {
+        let trimmed = rest.trim_start();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            return words;
+        }
+        let length = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
+        let column = line[..line.len() - trimmed.len()].chars().count() + 1;
+        words.push((column, &trimmed[..length]));
+        rest = &trimmed[length..];
+    }
+}
+
+/// One option as typed, and the number of its argument, from 1.
+struct Typed {
+    name: Name,
+    values: Vec<String>,
+    position: usize,
+}
+
+impl Typed {
+    fn value(&self) -> &str {
+        self.values.first().map_or("", String::as_str)
+    }
+}
+
+/// The options of one call.
+struct Given<'a> {
+    command: Option<Typed>,
+    options: Vec<Typed>,
+    resolver: &'a dyn Resolver,
+}
+
+impl<'a> Given<'a> {
+    fn read(
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+        resolver: &'a dyn Resolver,
+    ) -> Result<Self, RuleError> {
+        let mut parser = lexopt::Parser::from_args(arguments);
+        let total = parser.try_raw_args().map_or(0, |arguments| arguments.as_slice().len());
+        let mut given = Self { command: None, options: Vec::new(), resolver };
+        let mut position = 0;
+        loop {
+            // Within combined options the argument stays the same.
+            if let Some(rest) = parser.try_raw_args() {
+                position = total - rest.as_slice().len() + 1;
+            }
+            match given.read_option(&mut parser, position).map_err(|error| error.at(position))? {
+                Some(option) => given.options.push(option),
+                None => return Ok(given),
+            }
+        }
+    }
+
+    fn read_option(&self, parser: &mut lexopt::Parser, position: usize) -> Result<Option<Typed>, RuleError> {
+        let Some(argument) = parser.next()? else { return Ok(None) };
+        let spec = match argument {
+            lexopt::Arg::Short(letter) => OPTIONS.iter().find(|spec| spec.short.contains(&letter)),
+            lexopt::Arg::Long(long) => OPTIONS.iter().find(|spec| spec.long == long),
+            lexopt::Arg::Value(value) if self.options.is_empty() => {
+                return Err(RuleError::syntax(format!("'{}' is not a command, see --help", value.display())));
+            }
+            lexopt::Arg::Value(value) => {
+                return Err(RuleError::refused(format!("unexpected argument {}", value.display())));
+            }
+        };
+        let spec = spec.ok_or_else(|| argument.unexpected())?;
+        let values = match spec.value {
+            Value::None => Vec::new(),
+            Value::One(_) => vec![parser.value()?],
+            Value::Three(_) => vec![parser.value()?, parser.value()?, parser.value()?],
+            Value::Optional(_) => match parser.optional_value() {
+                Some(value) => vec![value],
+                None => parser
+                    .try_raw_args()
+                    .and_then(|mut rest| rest.next_if(|next| !next.as_encoded_bytes().starts_with(b"-")))
+                    .into_iter()
+                    .collect(),
+            },
+        };
+        let text = |value: OsString| {
+            value.into_string().map_err(|value| {
+                RuleError::refused(format!("{}: '{}' is not text", spec.name.usage(), value.display()))
+            })
+        };
+        let values = values.into_iter().map(text).collect::<Result<_, _>>()?;
+        Ok(Some(Typed { name: spec.name, values, position }))
+    }
+
+    /// Checks that all that a command needs is there, and nothing else.
+    fn check(&self, spec: &CommandSpec) -> Result<(), RuleError> {
+        let command = spec.command.usage();
+        for (number, option) in self.options.iter().enumerate() {
+            let name = option.name;
+            let row = spec.required.iter().chain(spec.optional).find(|row| row.contains(&name));
+            let row = row.ok_or_else(|| {
+                RuleError::refused(format!("{} does not go with {command}", name.usage())).at(option.position)
+            })?;
+            if let Some(before) = self.options[..number].iter().find(|before| row.contains(&before.name)) {
+                let message = if before.name == name {
+                    format!("{} is given twice", name.usage())
+                } else {
+                    format!("{} and {} exclude each other", before.name.usage(), name.usage())
+                };
+                return Err(RuleError::refused(message).at(option.position));
+            }
+        }
+        for row in spec.required {
+            if !row.iter().any(|name| self.has(*name)) {
+                let names: Vec<String> = row.iter().map(|name| name.usage()).collect();
+                return Err(RuleError::refused(format!("{command} needs {}", names.join(" or "))));
+            }
+        }
+        if self.has(Name::Ipv6) && !self.has(Name::FwmarkService) {
+            return Err(self.wrong(Name::Ipv6, "goes with -f, --fwmark-service only: an address shows its family"));
+        }
+        Ok(())
+    }
+
+    fn get(&self, name: Name) -> Option<&Typed> {
+        self.options.iter().chain(&self.command).find(|option| option.name == name)
+    }
+
+    fn has(&self, name: Name) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// An option is wrong for this reason.
+    fn wrong(&self, name: Name, reason: &str) -> RuleError {
+        let error = RuleError::refused(format!("{} {reason}", name.usage()));
+        match self.get(name) {
+            Some(option) => error.at(option.position),
+            None => error,
+        }
+    }
+
+    /// The value of an option, read; nothing if it is not there.
+    fn read_value<T>(
+        &self,
+        name: Name,
+        read: impl FnOnce(&str) -> Result<T, InvalidArgument>,
+    ) -> Result<Option<T>, RuleError> {
+        self.get(name)
+            .map(|option| read(option.value()).map_err(|error| RuleError::from(error).at(option.position)))
+            .transpose()
+    }
+
+    fn number<T: FromStr>(&self, name: Name, range: &str) -> Result<Option<T>, RuleError> {
+        self.read_value(name, |text| number(name.spec().long, text, range))
+    }
+
+    fn invocation(&self, command: Name) -> Result<Invocation, RuleError> {
+        let change = match command {
+            Name::AddService => Command::AddService(self.service()?),
+            Name::EditService => Command::EditService(self.service()?),
+            Name::DeleteService => Command::DeleteService(self.id()?),
+            Name::Clear => Command::Flush,
+            Name::AddServer => Command::AddDestination(self.id()?, self.destination()?),
+            Name::EditServer => Command::EditDestination(self.id()?, self.destination()?),
+            Name::DeleteServer => Command::DeleteDestination(self.id()?, self.destination_address()?),
+            Name::Zero => Command::Zero(self.optional_id()?),
+            Name::Set => Command::SetTimeouts(self.timeouts()?),
+            Name::StartDaemon => Command::StartDaemon(self.daemon()?),
+            Name::StopDaemon => Command::StopDaemon(self.role(Name::StopDaemon)?),
+            Name::List => {
+                return Ok(Invocation::List(List {
+                    service: self.optional_id()?,
+                    numeric: self.has(Name::Numeric),
+                    stats: self.has(Name::Stats),
+                }));
+            }
+            _ => return Ok(Invocation::Help),
+        };
+        change.check()?;
+        Ok(Invocation::Change(change))
+    }
+
+    fn service(&self) -> Result<Service, RuleError> {
+        let scheduler = self.get(Name::Scheduler).map_or(DEFAULT_SCHEDULER, Typed::value);
+        let mut service = Service::new(self.id()?).with_scheduler(scheduler);
+        let flags = self
+            .read_value(Name::SchedFlags, |names| SchedulerFlags::from_names(&service.scheduler, names.split(',')))?;
+        service.scheduler_flags = flags.unwrap_or_default();
+        if let Some(option) = self.get(Name::Persistent) {
+            service.persistence_timeout = match option.values.first() {
+                None => Some(DEFAULT_PERSISTENCE),
+                Some(_) => self.number(Name::Persistent, "a number of seconds")?,
+            };
+        }
+        let family = service.id.family();
+        if let Some(netmask) = self.read_value(Name::Netmask, |text| netmask(text, family))? {
+            service.netmask = netmask;
+        }
+        service.persistence_engine = self.get(Name::PersistEngine).map(|option| option.value().to_owned());
+        service.one_packet = self.has(Name::OnePacket);
+        Ok(service)
+    }
+
+    fn destination(&self) -> Result<Destination, RuleError> {
+        let mut destination = Destination::new(self.destination_address()?).with_forwarding(self.forwarding()?);
+        if destination.forwarding != Forwarding::Masquerade
+            && let Some(port) = self.id()?.port()
+        {
+            // Nothing rewrites the port on these ways; ipvsadm has always put the service's in.
+            destination.address.set_port(port);
+        }
+        destination.weight = self.number(Name::Weight, "a number from 0 to 2147483647")?.unwrap_or(DEFAULT_WEIGHT);
+        destination.upper_threshold = self.number(Name::UThreshold, "a number of connections")?.unwrap_or_default();
+        destination.lower_threshold = self.number(Name::LThreshold, "a number of connections")?.unwrap_or_default();
+        Ok(destination)
+    }
+
+    fn forwarding(&self) -> Result<Forwarding, RuleError> {
+        let checksum = if self.has(Name::TunRemcsum) {
+            Some((Name::TunRemcsum, TunnelChecksum::Remote))
+        } else if self.has(Name::TunCsum) {
+            Some((Name::TunCsum, TunnelChecksum::On))
+        } else {
+            self.get(Name::TunNocsum).map(|_| (Name::TunNocsum, TunnelChecksum::Off))
+        };
+        if !self.has(Name::Ipip) {
+            if let Some(option) = self.options.iter().find(|option| {
+                [Name::TunType, Name::TunPort, Name::TunNocsum, Name::TunCsum, Name::TunRemcsum].contains(&option.name)
+            }) {
+                return Err(self.wrong(option.name, "goes with -i, --ipip only"));
+            }
+            let masquerade = self.has(Name::Masquerading);
+            return Ok(if masquerade { Forwarding::Masquerade } else { Forwarding::DirectRoute });
+        }
+        let port = self.number(Name::TunPort, "a port from 1 to 65535")?;
+        let tunnel = match self.get(Name::TunType).map_or("ipip", Typed::value) {
+            "gue" => {
+                let port = port.ok_or_else(|| self.wrong(Name::TunType, "gue needs --tun-port"))?;
+                Tunnel::Gue { port, checksum: checksum.map(|(_, checksum)| checksum).unwrap_or_default() }
+            }
+            kind @ ("ipip" | "gre") if port.is_some() => {
+                return Err(self.wrong(Name::TunPort, &format!("goes with --tun-type gue only, not {kind}")));
+            }
+            "gre" => match checksum {
+                Some((name, TunnelChecksum::Remote)) => {
+                    return Err(self.wrong(name, "goes with --tun-type gue only, not gre"));
+                }
+                checksum => Tunnel::Gre { checksum: checksum.map(|(_, checksum)| checksum).unwrap_or_default() },
+            },
+            "ipip" => match checksum {
+                Some((name, _)) => return Err(self.wrong(name, "goes with --tun-type gue or gre only, not ipip")),
+                None => Tunnel::Ipip,
+            },
+            other => return Err(self.wrong(Name::TunType, &format!("'{other}' is none of ipip, gue and gre"))),
+        };
+        Ok(Forwarding::Tunnel(tunnel))
+    }
+
+    fn destination_address(&self) -> Result<SocketAddr, RuleError> {
+        let service = self.id()?;
+        let protocol = match service {
+            ServiceId::Address { protocol, .. } => protocol,
+            ServiceId::Fwmark { .. } => Protocol::Tcp,
+        };
+        let address =
+            self.read_value(Name::RealServer, |text| address("real-server", text, protocol, self.resolver))?;
+        let (address, port) = address.ok_or_else(|| RuleError::refused("no real server is named"))?;
+        Ok(SocketAddr::new(address, port.or(service.port()).unwrap_or_default()))
+    }
+
+    fn id(&self) -> Result<ServiceId, RuleError> {
+        self.optional_id()?.ok_or_else(|| RuleError::refused("no virtual service is named"))
+    }
+
+    fn optional_id(&self) -> Result<Option<ServiceId>, RuleError> {
+        for (name, protocol) in
+            [(Name::TcpService, Protocol::Tcp), (Name::UdpService, Protocol::Udp), (Name::SctpService, Protocol::Sctp)]
+        {
+            let read = self.read_value(name, |text| address(name.spec().long, text, protocol, self.resolver))?;
+            if let Some((address, port)) = read {
+                let address = SocketAddr::new(address, port.unwrap_or_default());
+                return Ok(Some(ServiceId::Address { protocol, address }));
+            }
+        }
+        let family = if self.has(Name::Ipv6) { Family::Ipv6 } else { Family::Ipv4 };
+        self.read_value(Name::FwmarkService, |text| {
+            let mark = number("fwmark-service", text, "a number from 1 to 4294967295")?;
+            let id = ServiceId::Fwmark { mark, family };
+            id.check()?;
+            Ok(id)
+        })
+    }
+
+    fn timeouts(&self) -> Result<Timeouts, RuleError> {
+        let Some(option) = self.get(Name::Set) else { return Err(RuleError::refused("no timeouts are named")) };
+        let mut seconds = [0; 3];
+        for (offset, (field, text)) in ["tcp", "tcpfin", "udp"].into_iter().zip(&option.values).enumerate() {
+            seconds[offset] = number(field, text, "a number of seconds")
+                .map_err(|error| RuleError::from(error).at(option.position + 1 + offset))?;
+        }
+        let [tcp, tcp_fin, udp] = seconds;
+        Ok(Timeouts { tcp, tcp_fin, udp })
+    }
+
+    fn role(&self, name: Name) -> Result<crate::Role, RuleError> {
+        self.read_value(name, str::parse)?.ok_or_else(|| RuleError::refused("neither master nor backup is named"))
+    }
+
+    fn daemon(&self) -> Result<SyncDaemon, RuleError> {
+        let interface = self.get(Name::McastInterface).map_or("", Typed::value);
+        let mut daemon = SyncDaemon::new(self.role(Name::StartDaemon)?, interface);
+        daemon.sync_id = self.number(Name::SyncId, "a number from 0 to 255")?.unwrap_or_default();
+        daemon.max_length = self.positive(Name::SyncMaxlen, "a number from 1 to 65507")?;
+        daemon.group = self.read_value(Name::McastGroup, |text| {
+            text.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| {
+                InvalidArgument::new("mcast-group", format!("'{text}' is not an address; write 224.0.0.81 or ff02::81"))
+            })
+        })?;
+        daemon.port = self.positive(Name::McastPort, "a port from 1 to 65535")?;
+        daemon.ttl = self.positive(Name::McastTtl, "a number from 1 to 255")?;
+        Ok(daemon)
+    }
+
+    /// A number above 0, or 0 if the option is not there.
+    fn positive<T: FromStr + Default + PartialEq>(&self, name: Name, range: &str) -> Result<T, RuleError> {
+        match self.number::<T>(name, range)? {
+            Some(number) if number == T::default() => Err(self.wrong(name, &format!("is 0, not {range}"))),
+            number => Ok(number.unwrap_or_default()),
+        }
+    }
+}
+
+fn number<T: FromStr>(field: &'static str, text: &str, range: &str) -> Result<T, InvalidArgument> {
+    // `parse` would take a plus sign too.
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if digits { text.parse().ok() } else { None };
+    number.ok_or_else(|| InvalidArgument::new(field, format!("'{text}' is not {range}")))
+}
+
+fn netmask(text: &str, family: Family) -> Result<Netmask, InvalidArgument> {
+    match family {
+        Family::Ipv4 => text
+            .parse::<Ipv4Addr>()
+            .map(Netmask::from)
+            .map_err(|_| InvalidArgument::new("netmask", format!("'{text}' is not a mask; write 255.255.255.0"))),
+        Family::Ipv6 => number("netmask", text, "a prefix length from 1 to 128").map(Netmask::Prefix),
+    }
+}
+
+/// Reads `HOST[:PORT]`. An IPv6 address with a port is in brackets; without them every colon is the address's.
+fn address(
+    field: &'static str,
+    text: &str,
+    protocol: Protocol,
+    resolver: &dyn Resolver,
+) -> Result<(IpAddr, Option<u16>), InvalidArgument> {
+    let wrong = || {
+        InvalidArgument::new(
+            field,
+            format!("'{text}' is not an address; write 10.0.0.1, 10.0.0.1:80, 2001:db8::1 or [2001:db8::1]:80"),
+        )
+    };
+    let port = |port: &str| {
+        let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if is_number { port.parse().ok() } else { resolver.port(port, protocol) };
+        number.ok_or_else(|| {
+            InvalidArgument::new(
+                field,
+                format!(
+                    "in '{text}': the port '{port}' is neither a number from 0 to 65535 nor a known {protocol} service"
+                ),
+            )
+        })
+    };
+    if let Some(rest) = text.strip_prefix('[') {
+        let (address, rest) = rest.split_once(']').ok_or_else(wrong)?;
+        let address: Ipv6Addr = address.parse().map_err(|_| wrong())?;
+        return match rest.strip_prefix(':') {
+            Some(rest) => Ok((address.into(), Some(port(rest)?))),
+            None if rest.is_empty() => Ok((address.into(), None)),
+            None => Err(wrong()),
+        };
+    }
+    if let Ok(address) = text.parse() {
+        return Ok((address, None));
+    }
+    let (host, rest) = match text.split_once(':') {
+        Some((host, rest)) => (host, Some(rest)),
+        None => (text, None),
+    };
+    let address = match host.parse::<Ipv4Addr>() {
+        Ok(address) => Some(address.into()),
+        // What has only digits and dots is an address gone wrong, not a name.
+        Err(_) if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => None,
+        Err(_) => resolver.host(host),
+    };
+    Ok((address.ok_or_else(wrong)?, rest.map(port).transpose()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Numeric, RuleErrorKind};
+
+    fn invocation(line: &str) -> Result<Invocation, RuleError> {
+        parse(line.split_whitespace(), &Numeric)
+    }
+
+    fn command(line: &str) -> Command {
+        match invocation(line) {
+            Ok(Invocation::Change(command)) => command,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn refused(line: &str) -> String {
+        match invocation(line) {
+            Err(RuleError { kind: RuleErrorKind::Refused, message, .. }) => message,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn commands_become_objects() {
+        let id: ServiceId = "tcp://10.0.0.1:80".parse().unwrap();
+        let web = Service::new(id);
+        assert_eq!(command("-A -t 10.0.0.1:80"), Command::AddService(web.clone()));
+        assert_eq!(command("-At 10.0.0.1:80"), Command::AddService(web.clone()));
+        assert_eq!(
+            command("--edit-service --scheduler=rr --tcp-service 10.0.0.1:80"),
+            Command::EditService(web.clone().with_scheduler("rr"))
+        );
+        assert_eq!(command("-D -t10.0.0.1:80"), Command::DeleteService(id));
+        assert_eq!(command("-C"), Command::Flush);
+        let real = Destination::new("192.168.1.10:8080".parse().unwrap()).with_weight(5).with_thresholds(10, 3);
+        assert_eq!(
+            command("-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m -w 5 -x 10 -y 3"),
+            Command::AddDestination(id, real.with_forwarding(Forwarding::Masquerade))
+        );
+        assert_eq!(
+            command("-d -t 10.0.0.1:80 -r 192.168.1.10"),
+            Command::DeleteDestination(id, "192.168.1.10:80".parse().unwrap())
+        );
+        assert_eq!(command("-Z"), Command::Zero(None));
+        assert_eq!(command("-Zt 10.0.0.1:80"), Command::Zero(Some(id)));
+        assert_eq!(command("--set 1 0 30"), Command::SetTimeouts(Timeouts { tcp: 1, tcp_fin: 0, udp: 30 }));
+        assert_eq!(command("--stop-daemon backup"), Command::StopDaemon(crate::Role::Backup));
+        assert_eq!(invocation(""), Ok(Invocation::List(List::default())));
+        let list = List { service: Some("udp://[2001:db8::1]:53".parse().unwrap()), numeric: true, stats: true };
+        assert_eq!(invocation("-Ln -u [2001:db8::1]:53 --stats"), Ok(Invocation::List(list)));
+    }
+
+    #[test]
+    fn persistence_takes_the_next_argument_unless_it_is_an_option() {
+        let seconds = |line: &str| match command(line) {
+            Command::AddService(service) => service.persistence_timeout,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(seconds("-A -t 10.0.0.1:80 -p"), Some(300));
+        assert_eq!(seconds("-A -t 10.0.0.1:80 -p -s rr"), Some(300));
+        assert_eq!(seconds("-A -t 10.0.0.1:80 -p 60 -s rr"), Some(60));
+        assert_eq!(seconds("-A -t 10.0.0.1:80 -p60"), Some(60));
+        assert_eq!(seconds("-A -t 10.0.0.1:80 --persistent=60"), Some(60));
+        assert_eq!(seconds("-A -t 10.0.0.1:80"), None);
+        assert_eq!(refused("-A -t 10.0.0.1:80 -p 0"), "persistence_timeout: 0 is not within 1 to 4294967 seconds");
+    }
+
+    #[test]
+    fn only_masquerading_keeps_another_port() {
+        let port = |line: &str| match command(line) {
+            Command::AddDestination(_, destination) => destination.address.port(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(port("-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m"), 8080);
+        assert_eq!(port("-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -g"), 80);
+        assert_eq!(port("-a -t 10.0.0.1:80 -r 192.168.1.10:8080"), 80);
+        assert_eq!(port("-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -i"), 80);
+        assert_eq!(port("-a -f 1 -r 192.168.1.10:8080 -g"), 8080);
+    }
+
+    #[test]
+    fn wrong_commands_say_what_is_right() {
+        for (line, message) in [
+            (
+                "-A -s rr",
+                "-A, --add-service needs -t, --tcp-service or -u, --udp-service or --sctp-service or -f, \
+                 --fwmark-service",
+            ),
+            ("-A -t 10.0.0.1:80 -w 3", "-w, --weight does not go with -A, --add-service"),
+            ("-A -t 10.0.0.1:80 -u 10.0.0.1:80", "-t, --tcp-service and -u, --udp-service exclude each other"),
+            ("-A -t 10.0.0.1:80 -s rr -s rr", "-s, --scheduler is given twice"),
+            ("-A -t 10.0.0.1:80 more", "unexpected argument more"),
+            ("-A -t 10.0.0.1:80 -6", "-6, --ipv6 goes with -f, --fwmark-service only: an address shows its family"),
+            ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w 2147483648", "weight: 2147483648 is above 2147483647"),
+            ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w +1", "weight: '+1' is not a number from 0 to 2147483647"),
+            ("-a -t 10.0.0.1:80 -r 192.168.1.10 -y 1", "lower_threshold: 1 is above the upper threshold 0"),
+            ("-A -f 0", "fwmark: 0 marks no packet; use 1 to 4294967295"),
+            ("-A -t 10.0.0.1:80 -b mh-port", "scheduler_flags: 'mh-port' belongs to the scheduler mh, not to wlc"),
+            (
+                "-A -t 10.0.0.1:80 -M 255.0.255.0",
+                "netmask: 255.0.255.0 has holes; the set bits have to be the first ones",
+            ),
+            ("-A -t 10.0.0.1:80 -M 24", "netmask: '24' is not a mask; write 255.255.255.0"),
+            (
+                "-A -t 10.0.0.1:http",
+                "tcp-service: in '10.0.0.1:http': the port 'http' is neither a number from 0 to \
+              65535 nor a known tcp service",
+            ),
+            ("--start-daemon master", "--start-daemon needs --mcast-interface"),
+            ("--start-daemon slave --mcast-interface eth0", "role: 'slave' is neither master nor backup"),
+            (
+                "--start-daemon master --mcast-interface eth0 --mcast-ttl 0",
+                "--mcast-ttl is 0, not a number from 1 to 255",
+            ),
+            ("--set 1 x 3", "tcpfin: 'x' is not a number of seconds"),
+        ] {
+            assert_eq!(refused(line), message, "{line}");
+        }
+        for address in ["10.0.0.1:", "10.0.0", "[10.0.0.1]:80", "[::1", "[::1]80", "host:80"] {
+            assert!(refused(&format!("-A -t {address}")).starts_with("tcp-service: "), "{address}");
+        }
+        for line in ["--nope", "-A -t", "-n -L", "-t 10.0.0.1:80 -A", "list", "-Cx", "--clear=1", "--set 1 2"] {
+            let error = invocation(line).unwrap_err();
+            assert_eq!(error.kind, RuleErrorKind::Syntax, "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn tunnels_are_checked() {
+        let forwarding = |line: &str| match command(&format!("-a -t 10.0.0.1:80 -r 192.168.1.10 {line}")) {
+            Command::AddDestination(_, destination) => destination.forwarding,
+            other => panic!("{other:?}"),
+        };
+        let (off, on, remote) = (TunnelChecksum::Off, TunnelChecksum::On, TunnelChecksum::Remote);
+        for (line, tunnel) in [
+            ("-i", Tunnel::Ipip),
+            ("-i --tun-type ipip", Tunnel::Ipip),
+            ("-i --tun-type gue --tun-port 6080", Tunnel::Gue { port: 6080, checksum: off }),
+            ("-i --tun-type gue --tun-port 6080 --tun-csum", Tunnel::Gue { port: 6080, checksum: on }),
+            ("--tun-remcsum --tun-port=6080 --tun-type=gue -i", Tunnel::Gue { port: 6080, checksum: remote }),
+            ("-i --tun-type gre --tun-nocsum", Tunnel::Gre { checksum: off }),
+            ("-i --tun-type gre --tun-csum", Tunnel::Gre { checksum: on }),
+        ] {
+            assert_eq!(forwarding(line), Forwarding::Tunnel(tunnel), "{line}");
+        }
+        for (line, message) in [
+            ("-i --tun-type gue", "--tun-type gue needs --tun-port"),
+            ("-i --tun-type gue --tun-port 0", "tunnel: a GUE tunnel needs a port, 1 to 65535"),
+            ("-i --tun-port 6080", "--tun-port goes with --tun-type gue only, not ipip"),
+            ("-i --tun-type gre --tun-port 6080", "--tun-port goes with --tun-type gue only, not gre"),
+            ("-i --tun-type gre --tun-remcsum", "--tun-remcsum goes with --tun-type gue only, not gre"),
+            ("-i --tun-csum", "--tun-csum goes with --tun-type gue or gre only, not ipip"),
+            ("-m --tun-type gue --tun-port 6080", "--tun-type goes with -i, --ipip only"),
+            ("-i --tun-type vxlan", "--tun-type 'vxlan' is none of ipip, gue and gre"),
+            (
+                "-i --tun-type gue --tun-port 1 --tun-csum --tun-nocsum",
+                "--tun-csum and --tun-nocsum exclude each other",
+            ),
+        ] {
+            assert_eq!(refused(&format!("-a -t 10.0.0.1:80 -r 192.168.1.10 {line}")), message);
+        }
+    }
+
+    #[test]
+    fn names_go_through_the_resolver() {
+        struct Names;
+        impl Resolver for Names {
+            fn host(&self, name: &str) -> Option<IpAddr> {
+                match name {
+                    "four" => "10.0.0.1".parse().ok(),
+                    "six" => "2001:db8::1".parse().ok(),
+                    _ => None,
+                }
+            }
+            fn port(&self, name: &str, protocol: Protocol) -> Option<u16> {
+                (name == "domain" && protocol == Protocol::Udp).then_some(53)
+            }
+        }
+        let id = |line: &str| match parse(line.split_whitespace(), &Names) {
+            Ok(Invocation::Change(Command::DeleteService(id))) => id.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(id("-D -u four:domain"), "udp://10.0.0.1:53");
+        assert_eq!(id("-D -t six:80"), "tcp://[2001:db8::1]:80");
+        assert_eq!(id("-D -u [2001:db8::2]:domain"), "udp://[2001:db8::2]:53");
+        for line in ["-D -t four:domain", "-D -u five:domain", "-D -u [six]:domain"] {
+            assert!(parse(line.split_whitespace(), &Names).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_rules_is_read_line_by_line() {
+        let text = "# a comment\n\n-A -t 10.0.0.1:80 -s rr # and why\n  ipvsadm -C\n-Ln\n\t\n";
+        let lines: Vec<Line> = parse_rules(text, &Numeric).collect::<Result<_, _>>().unwrap();
+        assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [3, 4, 5]);
+        assert_eq!(lines[1].invocation, Invocation::Change(Command::Flush));
+    }
+
+    #[test]
+    fn an_error_has_its_line_and_column() {
+        for (text, place) in [
+            ("-C\n-A -t nowhere:80\n", "2:4: "),
+            ("-A -t 10.0.0.1:80  -w 5", "1:20: "),
+            ("  ipvsadm -A -t 10.0.0.1:80 -s", "1:29: "),
+            ("ipvsadm -Q", "1:9: "),
+            ("-A -s rr", "1: "),
+            ("-a -t 10.0.0.1:80 -r 10.0.0.2 -mw x", "1:31: "),
+            ("--set 1 2 ü", "1:11: "),
+            ("-A -t 10.0.0.1:80 ü -s", "1:19: "),
+        ] {
+            let error = parse_rules(text, &Numeric).find_map(Result::err).unwrap();
+            assert!(error.to_string().starts_with(place), "{text}: {error}");
+        }
+    }
+}
