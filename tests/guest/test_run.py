@@ -1,15 +1,19 @@
 """The harness seen from the machine: what passes through, and what is said when it cannot work."""
 
+import contextlib
 import fcntl
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import termios
 import time
 from pathlib import Path
+
+import pytest
 
 RUN = Path(__file__).with_name("run")
 #: Prints what reached it, and ends with a status of its own.
@@ -80,27 +84,83 @@ def test_an_ordinary_user_can_run_it() -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "0\n", "")
 
 
-def test_the_terminal_stays_as_it_is() -> None:
-    """At a terminal, the guest does not change its modes, and Ctrl-C ends the guest and leaves nothing behind."""
+def processes(word: str) -> list[str]:
+    """Give the processes of this machine that have a word among their arguments or in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            seen = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            if word.encode() in seen and process.name != str(os.getpid()):
+                found.append(process.name)
+    return found
+
+
+def start_at_a_terminal(program: str, word: str) -> tuple[subprocess.Popen[bytes], int, int]:
+    """Start the guest with a terminal of its own, and wait until its program says so."""
     controller, terminal = pty.openpty()
-    modes = termios.tcgetattr(terminal)
-    before = set(Path("/tmp").glob("ipvs-guest.*"))  # noqa: S108
-    with subprocess.Popen(
-        [RUN, "--timeout", "60", "sh", "-c", "echo ready; sleep 1000"],
+    process = subprocess.Popen(
+        [RUN, "--timeout", "60", "sh", "-c", program],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
-    ) as process:
-        seen = b""
-        while b"ready" not in seen:
-            seen += os.read(controller, 1000)
-        assert termios.tcgetattr(terminal) == modes
-        os.write(controller, b"\x03")
-        assert process.wait(timeout=30) == 130
+        env=os.environ | {"MARK": word},
+    )
+    seen = b""
+    while b"ready" not in seen:
+        seen += os.read(controller, 1000)
+    return process, controller, terminal
+
+
+@pytest.mark.parametrize(("ending", "status"), [("\x03", 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_an_end_from_outside_leaves_nothing_behind(ending: str | signal.Signals, status: int) -> None:
+    """Ctrl-C at a terminal, and the signals that end a program; the terminal's modes stay as they are meanwhile."""
+    word = f"mark-{os.getpid()}-{status}"
+    process, controller, terminal = start_at_a_terminal("echo ready; sleep 1000", word)
+    modes = termios.tcgetattr(terminal)
+    assert modes[3] & termios.ISIG
+    if isinstance(ending, str):
+        os.write(controller, ending.encode())
+    else:
+        process.send_signal(ending)
+    assert process.wait(timeout=30) == status
     assert termios.tcgetattr(terminal) == modes
-    assert set(Path("/tmp").glob("ipvs-guest.*")) <= before  # noqa: S108
+    time.sleep(0.5)
+    assert processes(word) == []
+
+
+def test_a_program_at_a_terminal_sees_pipes() -> None:
+    """It does not write for a terminal."""
+    process, _, _ = start_at_a_terminal("test -t 1 || test -t 2 || echo ready; exit 5", "no-mark")
+    assert process.wait(timeout=30) == 5
+
+
+def test_a_short_time_limit_never_hangs() -> None:
+    """The limit may come at any moment of the boot."""
+    word = f"mark-{os.getpid()}-limit"
+    for _ in range(8):
+        ran = subprocess.run(
+            [RUN, "--timeout", "1", "true"],
+            check=False,
+            capture_output=True,
+            timeout=30,
+            env=os.environ | {"MARK": word},
+        )
+        assert ran.returncode == 124
+    time.sleep(0.5)
+    assert processes(word) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--timeout",), ("--timeout", "5m"), ("--timeout", "0"), ("--memory", "9", "true")]
+)
+def test_wrong_arguments_are_one_line(arguments: tuple[str, ...]) -> None:
+    """They are told from the program's failure by the status."""
+    ran = subprocess.run([RUN, *arguments], check=False, capture_output=True, text=True, timeout=10)
+    assert ran.returncode == 125
+    assert ran.stderr.startswith("guest: ")
+    assert ran.stderr.count("\n") == 1
 
 
 def test_a_folder_that_the_guest_has_of_its_own_is_refused() -> None:

@@ -65,7 +65,7 @@ def test_no_network_for_apt() -> None:
     assert status == 1
     lines = output.splitlines()
     assert lines[0] == "setup: installing user-mode-linux"
-    assert lines[1].startswith("setup: cannot install user-mode-linux: ")
+    assert lines[1].startswith("setup: cannot install user-mode-linux (as root: apt-get install user-mode-linux): ")
     assert "Could not resolve" in lines[1] or "Temporary failure resolving" in lines[1], lines
     assert len(lines) == 2
 
