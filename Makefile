@@ -34,7 +34,7 @@ test-kernel: build
 	cargo test --config tests/guest/cargo.toml --package ipvs-tests
 
 test-python: build
-	$(GUEST) -- python -m pytest tests/python
+	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/python
 
 test-lua: build
 	$(GUEST) -- tests/lua/run

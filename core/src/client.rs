@@ -11,6 +11,7 @@ use netlink_packet_core::DecodeError;
 use rustix::io::Errno;
 
 use crate::connector::Connector;
+use crate::destination::check_weight;
 use crate::error::{failed, refused};
 use crate::proc::{parse_connection, parse_overview, parse_total_stats};
 use crate::transport::{Failure, Mode, Namespace, Refusal};
@@ -93,6 +94,16 @@ pub struct Report {
     pub interrupted: Option<Error>,
 }
 
+impl Report {
+    /// The result of the only command.
+    fn into_single(self) -> Result<(), Error> {
+        match (self.interrupted, self.outcomes.into_iter().next()) {
+            (Some(error), _) | (None, Some(Outcome::Failed(error))) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Whether an object was made or only changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ensured {
@@ -139,12 +150,13 @@ impl Client {
 
     /// Connects.
     pub fn connect_with(options: &Options) -> Result<Self, Error> {
-        let namespace = match &options.netns {
-            Some(name) => {
-                Some(Namespace::open(name).map_err(|error| Error::new(Operation::Connect, ErrorKind::Io(error)))?)
-            }
-            None => Namespace::current(),
-        };
+        let namespace =
+            match &options.netns {
+                Some(name) => Some(Namespace::open(name).map_err(|error| {
+                    Error::new(Operation::Connect, ErrorKind::Namespace { name: name.clone(), error })
+                })?),
+                None => Namespace::current(),
+            };
         let connector = Connector::new(options.timeout, options.load_module, namespace);
         let client = Self { connector, knows_tunnels: AtomicBool::new(false) };
         client.connector.connect().map_err(|failure| client.failed(Operation::Connect, failure))?;
@@ -228,7 +240,8 @@ impl Client {
     /// than [`snapshot`](Self::snapshot), and no client is needed for it.
     pub fn overview() -> Result<Vec<OverviewService>, Error> {
         let text = fs::read_to_string(Path::new(PROC_NET).join("ip_vs"));
-        text.map(|text| parse_overview(&text)).map_err(|error| proc_error(Operation::Overview, error, String::new))
+        text.map(|text| parse_overview(&text))
+            .map_err(|error| Error::new(Operation::Overview, proc_error(error, "that it runs in")))
     }
 
     /// The settings that this kernel has, each with its value (`/proc/sys/net/ipv4/vs`).
@@ -255,7 +268,7 @@ impl Client {
         let text = self
             .connector
             .in_namespace(|| fs::read_to_string(Path::new(PROC_SYS).join(setting.name)))
-            .map_err(|error| proc_error(operation, error, || self.connector.namespace_name()))?;
+            .map_err(|failure| self.proc_failed(operation, failure))?;
         setting.parse(&text).ok_or_else(|| Error::new(operation, ErrorKind::Malformed(format!("'{}'", text.trim()))))
     }
 
@@ -268,7 +281,7 @@ impl Client {
         setting.check(value).map_err(|argument| Error::new(operation, argument))?;
         self.connector
             .in_namespace(|| fs::write(Path::new(PROC_SYS).join(setting.name), value.to_string()))
-            .map_err(|error| proc_error(operation, error, || self.connector.namespace_name()))
+            .map_err(|failure| self.proc_failed(operation, failure))
     }
 
     /// Adds a service.
@@ -368,7 +381,10 @@ impl Client {
         let entry = entries.into_iter().find(|entry| entry.destination.address == *address);
         let destination = entry.ok_or_else(|| Error::new(operation, ErrorKind::NoSuchDestination))?.destination;
         let before = destination.weight;
-        self.edit_destination(id, &destination.with_weight(weight)).map_err(|error| Error { operation, ..error })?;
+        check_weight(weight).map_err(|argument| Error::new(operation, argument))?;
+        // Nothing else is checked: what a newer kernel has and this library cannot name goes back as it came.
+        let edit = Command::EditDestination(*id, destination.with_weight(weight));
+        self.send(&[edit]).into_single().map_err(|error| Error { operation, ..error })?;
         Ok(before)
     }
 
@@ -380,32 +396,33 @@ impl Client {
         for command in commands {
             command.check().map_err(|argument| Error::new(command.operation(), argument))?;
         }
+        Ok(self.send(commands))
+    }
+
+    /// Runs commands that need no check.
+    fn send(&self, commands: &[Command]) -> Report {
         let mut report = Report { outcomes: Vec::with_capacity(commands.len()), interrupted: None };
-        while let Some(rest) = commands.get(report.outcomes.len()..).filter(|rest| !rest.is_empty()) {
+        while report.interrupted.is_none() && report.outcomes.len() < commands.len() {
+            let start = report.outcomes.len();
+            let rest = &commands[start..];
             let chunk = self.connector.chunk(&rest.iter().map(Request::from));
             let reached = chunk.end.is_ok();
-            let start = report.outcomes.len();
             report.outcomes.extend((0..chunk.sent).map(|_| if reached { Outcome::Done } else { Outcome::Unknown }));
             for (position, refusal) in chunk.refused {
                 report.outcomes[start + position] = Outcome::Failed(self.refused(&rest[position], refusal));
             }
-            if let Err(failure) = chunk.end {
-                report.interrupted = Some(self.failed(rest[0].operation(), failure));
-                report.outcomes.resize_with(commands.len(), || Outcome::NotSent);
-            } else {
-                self.read_tunnels_back(&rest[..chunk.sent], &mut report.outcomes[start..])?;
-            }
+            report.interrupted = match chunk.end {
+                Ok(()) => self.read_tunnels_back(&rest[..chunk.sent], &mut report.outcomes[start..]).err(),
+                Err(failure) => Some(self.failed(rest[0].operation(), failure)),
+            };
         }
-        Ok(report)
+        report.outcomes.resize_with(commands.len(), || Outcome::NotSent);
+        report
     }
 
     /// Runs one command: a batch of one.
     pub fn run(&self, command: &Command) -> Result<(), Error> {
-        let report = self.batch(std::slice::from_ref(command))?;
-        match (report.interrupted, report.outcomes.into_iter().next()) {
-            (Some(error), _) | (None, Some(Outcome::Failed(error))) => Err(error),
-            _ => Ok(()),
-        }
+        self.batch(std::slice::from_ref(command))?.into_single()
     }
 
     /// A request with one reply.
@@ -449,7 +466,19 @@ impl Client {
     fn open_proc(&self, operation: Operation, name: &str) -> Result<File, Error> {
         self.connector
             .in_namespace(|| File::open(Path::new(PROC_NET).join(name)))
-            .map_err(|error| proc_error(operation, error, || self.connector.namespace_name()))
+            .map_err(|failure| self.proc_failed(operation, failure))
+    }
+
+    fn proc_failed(&self, operation: Operation, failure: Failure) -> Error {
+        match (failure, operation) {
+            (Failure::Io(error), Operation::Setting(_) | Operation::SetSetting(_))
+                if error.kind() == io::ErrorKind::NotFound =>
+            {
+                Error::new(operation, ErrorKind::NoSuchSetting)
+            }
+            (Failure::Io(error), _) => Error::new(operation, proc_error(error, &self.connector.namespace_name())),
+            (failure, _) => self.failed(operation, failure),
+        }
     }
 
     fn failed(&self, operation: Operation, failure: Failure) -> Error {
@@ -527,14 +556,12 @@ impl Iterator for Connections {
 }
 
 /// What it means that a file of the kernel's cannot be used.
-fn proc_error(operation: Operation, error: io::Error, namespace: impl Fn() -> String) -> Error {
-    let kind = match (error.raw_os_error().map(Errno::from_raw_os_error), operation) {
-        (Some(Errno::NOENT), Operation::Setting(_) | Operation::SetSetting(_)) => ErrorKind::NoSuchSetting,
-        (Some(Errno::NOENT), _) => ErrorKind::Unavailable,
-        (Some(Errno::PERM | Errno::ACCESS), _) => ErrorKind::PermissionDenied(namespace()),
+fn proc_error(error: io::Error, namespace: &str) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::NotFound => ErrorKind::Unavailable,
+        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied(namespace.to_owned()),
         _ => ErrorKind::Io(error),
-    };
-    Error::new(operation, kind)
+    }
 }
 
 /// Adds, or edits what is there; looks again if it goes away in between.
@@ -566,3 +593,7 @@ fn removed(deleted: Result<(), Error>) -> Result<bool, Error> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::service::check_scope;
 use crate::{Destination, InvalidArgument, Operation, Role, Service, ServiceId, SyncDaemon, Timeouts};
 
 /// One change to the kernel's table. Each is one command of the kernel's, done wholly or not at all.
@@ -40,9 +41,11 @@ impl Command {
                 service.check()?;
                 destination.check(service)
             }
-            Self::DeleteService(service) | Self::DeleteDestination(service, _) | Self::Zero(Some(service)) => {
-                service.check()
+            Self::DeleteDestination(service, address) => {
+                service.check()?;
+                check_scope("destination", address)
             }
+            Self::DeleteService(service) | Self::Zero(Some(service)) => service.check(),
             Self::SetTimeouts(timeouts) => timeouts.check(),
             Self::StartDaemon(daemon) => daemon.check(),
             Self::Zero(None) | Self::Flush | Self::StopDaemon(_) => Ok(()),

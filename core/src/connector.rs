@@ -85,18 +85,18 @@ impl Connector {
     }
 
     /// Does something in the namespace of the sockets.
-    pub fn in_namespace<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    pub fn in_namespace<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> Result<T, Failure> {
         match &self.namespace {
-            Some(namespace) => namespace.run(work),
-            None => work(),
+            Some(namespace) => Ok(namespace.run(work).map_err(Failure::Namespace)??),
+            None => Ok(work()?),
         }
     }
 
     /// The namespace for people.
     pub fn namespace_name(&self) -> String {
         match &self.namespace {
-            Some(namespace) => namespace.path().display().to_string(),
-            None => "of this process".to_owned(),
+            Some(namespace) => namespace.name().to_owned(),
+            None => "that it runs in".to_owned(),
         }
     }
 
@@ -258,5 +258,40 @@ impl Drop for Turn<'_> {
         state.connection = self.connection.take();
         drop(state);
         self.turns.free.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn waiting_for_another_thread_s_turn_ends_at_the_deadline() {
+        let timeout = Duration::from_millis(50);
+        let connector = Connector::new(Some(timeout), false, None);
+        let (turn_begins, turn_has_begun) = mpsc::channel();
+        let (turn_ends, turn_may_end) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let connector = &connector;
+            scope.spawn(move || {
+                let turn = connector.turns.take(None);
+                turn_begins.send(()).unwrap();
+                let _ = turn_may_end.recv();
+                drop(turn);
+            });
+            turn_has_begun.recv().unwrap();
+            let begin = Instant::now();
+            assert!(matches!(connector.connect(), Err(Failure::TimedOut)));
+            assert!(begin.elapsed() >= timeout);
+            drop(turn_ends);
+            assert!(connector.turns.take(Some(Instant::now() + Duration::from_secs(60))).is_some());
+        });
+    }
+
+    #[test]
+    fn a_timeout_of_zero_is_none() {
+        assert_eq!(Connector::new(Some(Duration::ZERO), false, None).timeout, None);
     }
 }

@@ -162,9 +162,7 @@ impl Destination {
     pub fn check(&self, service: &ServiceId) -> Result<(), InvalidArgument> {
         let wrong = |field, reason| Err(InvalidArgument::new(field, reason));
         check_scope("destination", &self.address)?;
-        if self.weight > WEIGHT_MAX {
-            return wrong("weight", format!("{} is above {WEIGHT_MAX}", self.weight));
-        }
+        check_weight(self.weight)?;
         if self.lower_threshold > self.upper_threshold {
             return wrong(
                 "lower_threshold",
@@ -189,6 +187,14 @@ impl Destination {
         }
         Ok(())
     }
+}
+
+/// The kernel takes a larger weight for a negative one.
+pub(crate) fn check_weight(weight: u32) -> Result<(), InvalidArgument> {
+    if weight > WEIGHT_MAX {
+        return Err(InvalidArgument::new("weight", format!("{weight} is above {WEIGHT_MAX}")));
+    }
+    Ok(())
 }
 
 impl Tunnel {

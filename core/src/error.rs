@@ -239,15 +239,29 @@ pub enum ErrorKind {
     #[error("no answer from the kernel within {0:?}; whether it was done is not known")]
     TimedOut(Duration),
     /// Any other refusal by the kernel.
-    #[error("{}{}", io::Error::from_raw_os_error(*errno), text.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    #[error("{}{}", plain(&io::Error::from_raw_os_error(*errno)), text.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Kernel {
         /// The error number.
         errno: i32,
         /// What the kernel said besides, by extended acknowledgement.
         text: Option<String>,
     },
-    /// The socket failed.
-    #[error("netlink socket: {0}")]
+    /// The network namespace cannot be entered, for which `CAP_SYS_ADMIN` is needed, or is not there.
+    #[error("the network namespace {name} cannot be entered: {}; 'ip netns' lists those with a name", plain(error))]
+    Namespace {
+        /// Its name or path.
+        name: String,
+        /// What is wrong with it.
+        error: io::Error,
+    },
+    /// The kernel took no such destination (`EINVAL`).
+    #[error(
+        "the kernel refused it: the address is not unicast, or of another family than the service without a tunnel or \
+         while a sync daemon runs, or the interface 'lo' of the network namespace is down"
+    )]
+    DestinationRefused,
+    /// The socket or a file of the kernel's failed.
+    #[error("the kernel cannot be reached: {}", plain(_0))]
     Io(#[source] io::Error),
     /// An answer of the kernel that could not be understood.
     #[error("the kernel's answer is malformed: {0}")]
@@ -275,6 +289,8 @@ impl ErrorKind {
             Self::Unavailable => "unavailable",
             Self::TimedOut(_) => "timed_out",
             Self::Kernel { .. } => "kernel",
+            Self::Namespace { .. } => "namespace",
+            Self::DestinationRefused => "destination_refused",
             Self::Io(_) => "io",
             Self::Malformed(_) => "malformed",
         }
@@ -311,15 +327,21 @@ impl Error {
             | ErrorKind::Unavailable => Errno::NOENT,
             ErrorKind::NoSuchInterface => Errno::NODEV,
             ErrorKind::TunnelIgnored => Errno::OPNOTSUPP,
-            ErrorKind::InvalidArgument(_) => Errno::INVAL,
+            ErrorKind::InvalidArgument(_) | ErrorKind::DestinationRefused => Errno::INVAL,
             ErrorKind::PermissionDenied(_) => Errno::PERM,
             ErrorKind::TimedOut(_) => Errno::TIMEDOUT,
             ErrorKind::Kernel { errno, .. } => return Some(*errno),
-            ErrorKind::Io(error) => return error.raw_os_error(),
+            ErrorKind::Io(error) | ErrorKind::Namespace { error, .. } => return error.raw_os_error(),
             ErrorKind::Malformed(_) => Errno::BADMSG,
         };
         Some(errno.raw_os_error())
     }
+}
+
+/// The system's text without the number behind it, which programs get from `raw_os_error`.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or(&text).to_owned()
 }
 
 /// What a failure means.
@@ -327,6 +349,7 @@ pub(crate) fn failed(operation: Operation, failure: Failure, connector: &Connect
     let kind = match failure {
         Failure::NoFamily => ErrorKind::Unavailable,
         Failure::TimedOut => ErrorKind::TimedOut(connector.timeout.unwrap_or_default()),
+        Failure::Namespace(error) => ErrorKind::Namespace { name: connector.namespace_name(), error },
         Failure::Io(error) => ErrorKind::Io(error),
         Failure::Malformed(error) => ErrorKind::Malformed(error.to_string()),
         Failure::Refused(refusal) => return refused(operation, refusal, connector),
@@ -357,6 +380,7 @@ pub(crate) fn refused(operation: Operation, refusal: Refusal, connector: &Connec
             | Op::DeleteDestination(..),
         ) => ErrorKind::NoSuchService,
         (Errno::NOENT, Op::EditDestination(..) | Op::DeleteDestination(..)) => ErrorKind::NoSuchDestination,
+        (Errno::INVAL, Op::AddDestination(..) | Op::EditDestination(..)) => ErrorKind::DestinationRefused,
         // Or the persistence engine: only the client can tell.
         (Errno::NOENT, Op::AddService(_) | Op::EditService(_)) => ErrorKind::NoSuchScheduler(String::new()),
         _ => ErrorKind::Kernel { errno, text },

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use ipvs_core::{Client, ErrorKind, Service};
+use ipvs_core::{Client, ErrorKind, Options, Service};
 
 use crate::namespace::Namespace;
 
@@ -41,22 +41,43 @@ fn a_client_stays_in_the_namespace_where_it_connected() {
 }
 
 #[test]
-fn threads_may_share_a_client() {
+fn eight_threads_may_share_a_client() {
     let _namespace = Namespace::enter();
     let client = Client::connect().unwrap();
     thread::scope(|scope| {
-        for host in 1..=4 {
+        for host in 1..=8 {
             let client = &client;
             scope.spawn(move || {
-                for port in 1..=25 {
+                // 10,000 operations in all.
+                for port in 1..=417 {
                     let id = format!("tcp://10.0.0.{host}:{port}").parse().unwrap();
                     client.add_service(&Service::new(id)).unwrap();
                     assert_eq!(client.service(&id).unwrap().service.id, id);
+                    client.delete_service(&id).unwrap();
                 }
             });
         }
     });
-    assert_eq!(client.services().unwrap().len(), 100);
+    assert!(client.services().unwrap().is_empty());
+}
+
+#[test]
+fn a_client_in_another_namespace_leaves_the_thread_where_it_is() {
+    let there = Namespace::enter();
+    let here = Namespace::enter();
+    let by_name = Client::connect_with(&Options::default().with_netns(there.name())).unwrap();
+    let path = format!("/run/netns/{}", there.name());
+    let by_path = Client::connect_with(&Options::default().with_netns(path)).unwrap();
+    by_name.add_service(&Service::new("tcp://10.0.0.1:80".parse().unwrap())).unwrap();
+    assert_eq!(by_path.services().unwrap().len(), 1);
+    assert!(Client::connect().unwrap().services().unwrap().is_empty());
+    assert!(here.witness().is_empty());
+    drop(here);
+    assert_eq!(there.witness(), ["-A -t 10.0.0.1:80 -s wlc"]);
+
+    let error = Client::connect_with(&Options::default().with_netns("nosuch")).unwrap_err();
+    assert!(error.to_string().contains("the network namespace nosuch"), "{error}");
+    assert_eq!(error.raw_os_error(), Some(2));
 }
 
 #[test]

@@ -97,7 +97,11 @@ fn refusals_have_their_kind_and_number() {
     }
 
     let error = client.add_destination(&id, &destination("224.0.0.1:80")).unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Kernel { errno: 22, .. }), "{error}");
+    assert!(matches!(error.kind, ErrorKind::DestinationRefused), "{error}");
+    assert_eq!(error.raw_os_error(), Some(22));
+    let scoped = "[2001:db8::1%7]:80".parse().unwrap();
+    let error = client.delete_destination(&id, &scoped).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::InvalidArgument(_)), "{error}");
     let error = client.add_destination(&id, &real.with_weight(WEIGHT_MAX + 1)).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::InvalidArgument(_)), "{error}");
 }

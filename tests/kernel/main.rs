@@ -3,9 +3,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
 
+mod batch;
 mod cli;
 mod client;
+mod connection;
+mod daemon;
 mod destination;
 mod faces;
 mod namespace;
 mod service;
+mod setting;
+mod timeouts;

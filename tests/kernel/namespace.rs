@@ -35,6 +35,11 @@ impl Namespace {
         Self { name, before }
     }
 
+    /// Its name in `/run/netns`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What Debian's `ipvsadm` saves of this namespace: its rules, one a line.
     #[expect(clippy::unused_self, reason = "only inside a namespace is there a table to look at")]
     pub fn witness(&self) -> Vec<String> {

@@ -1,6 +1,7 @@
 """The client against the real kernel."""
 
 import errno
+import os
 import subprocess
 import threading
 import time
@@ -154,3 +155,30 @@ def test_objects_are_values() -> None:
     assert eval(repr(real), vars(ipvs)) == real  # noqa: S307
     with pytest.raises(AttributeError):
         WEB.scheduler = "rr"  # type: ignore[misc]
+
+
+def test_a_child_made_during_an_exchange_works() -> None:
+    """A fork while another thread is inside an exchange: the child has a connection of its own and hangs on no lock."""
+    lb = ipvs.Client()
+    for port in range(1, 201):
+        lb.add_service(ipvs.Service(f"tcp://10.0.0.1:{port}"))
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            lb.services()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if len(lb.services()) == 200 else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert len(lb.services()) == 200

@@ -132,3 +132,6 @@ impl From<lexopt::Error> for RuleError {
         Self::syntax(error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,6 +152,9 @@ impl<'a> Given<'a> {
         let command = spec.command.usage();
         for (number, option) in self.options.iter().enumerate() {
             let name = option.name;
+            if name == spec.command {
+                return Err(RuleError::refused(format!("{command} is given twice")).at(option.position));
+            }
             let row = spec.required.iter().chain(spec.optional).find(|row| row.contains(&name));
             let row = row.ok_or_else(|| {
                 RuleError::refused(format!("{} does not go with {command}", name.usage())).at(option.position)
@@ -229,7 +232,8 @@ impl<'a> Given<'a> {
                     stats: self.has(Name::Stats),
                 }));
             }
-            _ => return Ok(Invocation::Help),
+            Name::Help => return Ok(Invocation::Help),
+            other => return Err(RuleError::syntax(format!("{} is not a command, see --help", other.usage()))),
         };
         change.check()?;
         Ok(Invocation::Change(change))
@@ -545,6 +549,7 @@ mod tests {
             ("-A -t 10.0.0.1:80 -u 10.0.0.1:80", "-t, --tcp-service and -u, --udp-service exclude each other"),
             ("-A -t 10.0.0.1:80 -s rr -s rr", "-s, --scheduler is given twice"),
             ("-A -t 10.0.0.1:80 more", "unexpected argument more"),
+            ("-L -L", "-L, --list is given twice"),
             ("-A -t 10.0.0.1:80 -6", "-6, --ipv6 goes with -f, --fwmark-service only: an address shows its family"),
             ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w 2147483648", "weight: 2147483648 is above 2147483647"),
             ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w +1", "weight: '+1' is not a number from 0 to 2147483647"),

@@ -48,6 +48,8 @@ pub(crate) enum Failure {
     Refused(Refusal),
     /// The kernel has no generic netlink family of that name.
     NoFamily,
+    /// The network namespace cannot be entered.
+    Namespace(io::Error),
     /// The deadline passed.
     TimedOut,
     /// The socket failed.
@@ -108,6 +110,10 @@ pub(crate) struct Transport {
 impl Transport {
     /// A new socket in the network namespace of the calling thread.
     pub fn open() -> io::Result<Self> {
+        #[cfg(test)]
+        if let Some(scripted) = tests::next_scripted() {
+            return scripted;
+        }
         let mut socket = Socket::new(NETLINK_GENERIC)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
@@ -378,4 +384,4 @@ fn extended_text(message: &NetlinkBuffer<&[u8]>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,43 +17,39 @@ const CURRENT: &str = "/proc/thread-self/ns/net";
 #[derive(Debug)]
 pub(crate) struct Namespace {
     file: File,
-    path: PathBuf,
+    /// For people.
+    name: String,
 }
 
 impl Namespace {
     /// The namespace of this name, or at this path if there is a slash in it.
     pub fn open(name: &str) -> io::Result<Self> {
         let path = if name.contains('/') { PathBuf::from(name) } else { Path::new(NAMED).join(name) };
-        let file = File::open(&path).map_err(|error| {
-            io::Error::new(error.kind(), format!("the network namespace {}: {error}", path.display()))
-        })?;
-        Ok(Self { file, path })
+        Ok(Self { file: File::open(&path)?, name: path.display().to_string() })
     }
 
     /// The namespace of the calling thread; nothing where `/proc` is out of reach, as after a chroot.
     pub fn current() -> Option<Self> {
-        Some(Self { file: File::open(CURRENT).ok()?, path: PathBuf::from(CURRENT) })
+        Some(Self { file: File::open(CURRENT).ok()?, name: "that it runs in".to_owned() })
     }
 
-    /// Where it was opened.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Does the work in a thread that enters the namespace, or right here if this thread is in it.
-    pub fn run<T: Send>(&self, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
+    /// Does the work in a thread that enters the namespace, or right here if this thread is in it. The error is that it
+    /// cannot be entered.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> io::Result<T> {
         if self.is_current() {
-            return work();
+            return Ok(work());
         }
         thread::scope(|scope| {
             let entered = thread::Builder::new().name("ipvs-netns".to_owned()).spawn_scoped(scope, || {
-                move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network)).map_err(|errno| {
-                    let error = io::Error::from(errno);
-                    io::Error::new(error.kind(), format!("cannot enter {}: {error}", self.path.display()))
-                })?;
-                work()
+                move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))?;
+                Ok(work())
             })?;
-            entered.join().unwrap_or_else(|_| Err(io::Error::other("the thread in the network namespace panicked")))
+            entered.join().unwrap_or_else(|_| Err(io::Error::other("the thread in it panicked")))
         })
     }
 

@@ -1,8 +1,13 @@
 //! The transport against a scripted kernel at the other end of a socket pair.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 
 use netlink_packet_core::NLM_F_MULTIPART;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
 
 use super::*;
@@ -22,14 +27,42 @@ impl NetlinkSerializable for Ask {
     }
 }
 
-fn pair() -> (Transport, OwnedFd) {
-    let (ours, kernel) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+pub(crate) fn pair() -> (Transport, OwnedFd) {
+    pair_of(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap())
+}
+
+/// A pair whose kernel has sent these datagrams already.
+fn pair_with(datagrams: &[Vec<u8>]) -> (Transport, OwnedFd) {
+    let (transport, kernel) = pair();
+    for datagram in datagrams {
+        send(&kernel, datagram, SendFlags::empty()).unwrap();
+    }
+    (transport, kernel)
+}
+
+fn pair_of((ours, kernel): (OwnedFd, OwnedFd)) -> (Transport, OwnedFd) {
     #[expect(unsafe_code, reason = "the only way to make a netlink-sys Socket of a descriptor, which is ours to give")]
     let socket = unsafe { Socket::from_raw_fd(ours.into_raw_fd()) };
     (Transport::over(socket).unwrap(), kernel)
 }
 
-fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
+thread_local! {
+    static SCRIPTED: RefCell<Option<VecDeque<Transport>>> = const { RefCell::new(None) };
+}
+
+/// From now on opening a transport in this thread gives these, one after another, and then fails.
+pub(crate) fn script(transports: impl IntoIterator<Item = Transport>) {
+    SCRIPTED.set(Some(transports.into_iter().collect()));
+}
+
+/// The next transport of the script; nothing if this thread has none.
+pub(super) fn next_scripted() -> Option<io::Result<Transport>> {
+    SCRIPTED.with_borrow_mut(|script| {
+        script.as_mut().map(|script| script.pop_front().ok_or_else(|| io::Error::other("the script is at its end")))
+    })
+}
+
+pub(crate) fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(NETLINK_HEADER_LEN + payload.len()).unwrap();
     let mut bytes = Vec::new();
     bytes.extend(length.to_ne_bytes());
@@ -42,7 +75,7 @@ fn message(kind: u16, flags: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn acknowledgement(sequence: u32, errno: i32) -> Vec<u8> {
+pub(crate) fn acknowledgement(sequence: u32, errno: i32) -> Vec<u8> {
     let mut payload = (-errno).to_ne_bytes().to_vec();
     payload.extend(message(42, 5, sequence, b""));
     message(NLMSG_ERROR, NLM_F_CAPPED, sequence, &payload)
@@ -50,10 +83,7 @@ fn acknowledgement(sequence: u32, errno: i32) -> Vec<u8> {
 
 /// Sends the first request of a transport while these datagrams wait as its answer.
 fn exchange(mode: Mode, datagrams: &[Vec<u8>]) -> (Result<(), Failure>, Vec<Vec<u8>>) {
-    let (mut transport, kernel) = pair();
-    for datagram in datagrams {
-        send(&kernel, datagram, SendFlags::empty()).unwrap();
-    }
+    let (mut transport, _kernel) = pair_with(datagrams);
     let mut replies = Vec::new();
     let deadline = Instant::now() + Duration::from_millis(50);
     let result = transport.exchange(Ask, mode, Some(deadline), |reply| {
@@ -176,4 +206,205 @@ fn a_closed_socket_is_an_error_at_once() {
     drop(kernel);
     let result = transport.exchange(Ask, Mode::Acknowledge, None, |_| Ok(()));
     assert!(matches!(result, Err(Failure::Io(_))), "{result:?}");
+}
+
+/// A chunk of so many requests, the first of them with number 1, while these datagrams wait as its answer.
+fn chunk(requests: usize, datagrams: &[Vec<u8>]) -> Chunk {
+    let (mut transport, _kernel) = pair_with(datagrams);
+    send_chunk(&mut transport, requests)
+}
+
+fn send_chunk(transport: &mut Transport, requests: usize) -> Chunk {
+    let deadline = Instant::now() + Duration::from_millis(50);
+    transport.chunk(std::iter::repeat_with(|| Ask).take(requests), Ask, Some(deadline))
+}
+
+/// Position and error number of those that were refused.
+fn refused(chunk: &Chunk) -> Vec<(usize, i32)> {
+    chunk.refused.iter().map(|(position, refusal)| (*position, refusal.errno)).collect()
+}
+
+#[test]
+fn a_chunk_is_one_datagram_and_only_its_barrier_asks_for_an_acknowledgement() {
+    let (mut transport, kernel) = pair();
+    send(&kernel, &acknowledgement(4, 0), SendFlags::empty()).unwrap();
+    let chunk = send_chunk(&mut transport, 3);
+    assert!(chunk.end.is_ok(), "{chunk:?}");
+    assert_eq!((chunk.sent, refused(&chunk)), (3, vec![]));
+    let mut buffer = [0; 128];
+    let (length, _) = rustix::net::recv(&kernel, &mut buffer, RecvFlags::empty()).unwrap();
+    let expected = [1, 2, 3].map(|sequence| message(42, NLM_F_REQUEST, sequence, b"ask.")).concat();
+    assert_eq!(buffer[..length], [expected, message(42, NLM_F_REQUEST | NLM_F_ACK, 4, b"ask.")].concat());
+}
+
+#[test]
+fn refused_requests_are_known_by_position() {
+    let answers = [acknowledgement(1, 17), acknowledgement(3, 3), message(42, 0, 4, b"info"), acknowledgement(4, 0)];
+    for datagrams in [answers.to_vec(), vec![answers.concat()]] {
+        let chunk = chunk(3, &datagrams);
+        assert!(chunk.end.is_ok(), "{chunk:?}");
+        assert_eq!((chunk.sent, refused(&chunk)), (3, vec![(0, 17), (2, 3)]));
+    }
+}
+
+#[test]
+fn sequence_numbers_begin_again_within_a_chunk() {
+    let (mut transport, kernel) = pair();
+    transport.sequence = u32::MAX - 2;
+    for answer in [acknowledgement(u32::MAX, 1), acknowledgement(0, 2), acknowledgement(2, 0)] {
+        send(&kernel, &answer, SendFlags::empty()).unwrap();
+    }
+    let chunk = send_chunk(&mut transport, 4);
+    assert!(chunk.end.is_ok(), "{chunk:?}");
+    assert_eq!(refused(&chunk), [(1, 1), (2, 2)]);
+}
+
+#[test]
+fn a_barrier_that_comes_late_is_waited_for() {
+    let (mut transport, kernel) = pair();
+    send(&kernel, &acknowledgement(2, 17), SendFlags::empty()).unwrap();
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(30));
+        send(&kernel, &acknowledgement(3, 0), SendFlags::empty()).unwrap();
+        kernel
+    });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let chunk = transport.chunk([Ask, Ask].into_iter(), Ask, Some(deadline));
+    assert!(chunk.end.is_ok(), "{chunk:?}");
+    assert_eq!(refused(&chunk), [(1, 17)]);
+    late.join().unwrap();
+}
+
+#[test]
+fn a_barrier_that_never_comes_leaves_the_refusals_before_it() {
+    let chunk = chunk(3, &[acknowledgement(2, 17)]);
+    assert!(matches!(chunk.end, Err(Failure::TimedOut)), "{chunk:?}");
+    assert_eq!((chunk.sent, refused(&chunk)), (3, vec![(1, 17)]));
+}
+
+#[test]
+fn a_chunk_skips_answers_to_other_requests() {
+    let (mut transport, kernel) = pair();
+    send(&kernel, &acknowledgement(2, 0), SendFlags::empty()).unwrap();
+    assert!(send_chunk(&mut transport, 1).end.is_ok());
+    for stale in [1, 2, 0, 6, u32::MAX] {
+        send(&kernel, &acknowledgement(stale, 5), SendFlags::empty()).unwrap();
+        send(&kernel, &acknowledgement(stale, 0), SendFlags::empty()).unwrap();
+    }
+    send(&kernel, &[acknowledgement(4, 17), acknowledgement(5, 0)].concat(), SendFlags::empty()).unwrap();
+    let chunk = send_chunk(&mut transport, 2);
+    assert!(chunk.end.is_ok(), "{chunk:?}");
+    assert_eq!(refused(&chunk), [(1, 17)]);
+}
+
+#[test]
+fn a_refused_barrier_is_the_end() {
+    let chunk = chunk(2, &[acknowledgement(1, 2), acknowledgement(2, 2), acknowledgement(3, 2)]);
+    assert!(matches!(chunk.end, Err(Failure::Refused(Refusal { errno: 2, .. }))), "{chunk:?}");
+    assert_eq!((chunk.sent, refused(&chunk)), (2, vec![(0, 2), (1, 2)]));
+}
+
+#[test]
+fn a_malformed_answer_ends_a_chunk_and_leaves_the_refusals_before_it() {
+    let mut too_long = acknowledgement(3, 0);
+    too_long[0] = 200;
+    let no_code = message(NLMSG_ERROR, 0, 3, &[0; 3]);
+    let cut = vec![0; DATAGRAM_MAX + 1];
+    for malformed in [too_long, no_code, cut, vec![0; 15]] {
+        let chunk = chunk(2, &[acknowledgement(1, 17), malformed, acknowledgement(3, 0)]);
+        assert!(matches!(chunk.end, Err(Failure::Malformed(_))), "{chunk:?}");
+        assert_eq!((chunk.sent, refused(&chunk)), (2, vec![(0, 17)]));
+    }
+}
+
+#[test]
+fn a_malformed_extended_acknowledgement_only_loses_its_text() {
+    let request = message(42, 5, 1, b"");
+    // An attribute that is too long, one that is too short, and text that is none.
+    for attribute in [[99, 0, 1, 0, b'w', b'h', b'y', 0], [3, 0, 1, 0, 0, 0, 0, 0], [8, 0, 1, 0, 0xff, 0xff, 0xff, 0]] {
+        let payload = [&(-22i32).to_ne_bytes()[..], &request, &attribute].concat();
+        let flags = NLM_F_ACK_TLVS | NLM_F_CAPPED;
+        let chunk = chunk(1, &[message(NLMSG_ERROR, flags, 1, &payload), acknowledgement(2, 0)]);
+        assert!(chunk.end.is_ok(), "{chunk:?}");
+        assert_eq!(chunk.refused, [(0, Refusal { errno: 22, text: None })]);
+    }
+}
+
+#[test]
+fn a_chunk_that_cannot_be_sent_has_sent_nothing() {
+    let (mut transport, kernel) = pair();
+    drop(kernel);
+    let chunk = send_chunk(&mut transport, 3);
+    assert!(matches!(chunk.end, Err(Failure::Io(_))), "{chunk:?}");
+    assert_eq!(chunk.sent, 0);
+}
+
+#[test]
+fn a_chunk_has_no_more_requests_than_answers_fit_in_the_receive_buffer() {
+    for bytes in [1, 8 * 1024, 1024 * 1024] {
+        let sockets = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        sockopt::set_socket_recv_buffer_size(&sockets.0, bytes).unwrap();
+        let answers = sockopt::socket_recv_buffer_size(&sockets.0).unwrap() / ANSWER_COST;
+        let (mut transport, kernel) = pair_of(sockets);
+        let chunk = send_chunk(&mut transport, 1000);
+        assert_eq!(chunk.sent, answers.saturating_sub(2).clamp(1, 200), "{bytes}");
+        let mut buffer = [0; 8 * 1024];
+        let (length, _) = rustix::net::recv(&kernel, &mut buffer, RecvFlags::empty()).unwrap();
+        assert_eq!(messages(&buffer[..length]).count(), chunk.sent + 1, "{bytes}");
+    }
+}
+
+#[test]
+fn a_chunk_fits_in_the_send_buffer() {
+    let sockets = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    sockopt::set_socket_send_buffer_size(&sockets.0, 1).unwrap();
+    let half = sockopt::socket_send_buffer_size(&sockets.0).unwrap() / 2;
+    let (mut transport, _kernel) = pair_of(sockets);
+    let chunk = send_chunk(&mut transport, 1000);
+    assert!(matches!(chunk.end, Err(Failure::TimedOut)), "{chunk:?}");
+    assert_eq!(chunk.sent, half.div_ceil(NETLINK_HEADER_LEN + 4));
+}
+
+#[test]
+fn lost_answers_are_told_at_once_and_leave_the_refusals_that_are_there() {
+    // The real kernel, which refuses these for want of such a family or command, whoever asks.
+    let mut transport = Transport::open().unwrap();
+    // Too small for the answers to a chunk as it was when the transport was made; the barrier's is lost too.
+    sockopt::set_socket_recv_buffer_size(&transport.socket, 1).unwrap();
+    let begin = Instant::now();
+    let chunk = transport.chunk(std::iter::repeat_with(|| Ask).take(100), Ask, Some(begin + Duration::from_secs(60)));
+    let lost = Errno::NOBUFS.raw_os_error();
+    assert!(matches!(&chunk.end, Err(Failure::Io(error)) if error.raw_os_error() == Some(lost)), "{chunk:?}");
+    assert!(begin.elapsed() < Duration::from_secs(30));
+    assert!((1..100).contains(&chunk.refused.len()), "{chunk:?}");
+    assert!(chunk.refused.iter().map(|(position, _)| *position).eq(0..chunk.refused.len()), "{chunk:?}");
+}
+
+/// Messages whose headers are mostly right, around any payload.
+fn datagram() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop_oneof![select(&[NLMSG_ERROR, NLMSG_DONE, 42][..]), any::<u16>()];
+    let flags = select(&[0, NLM_F_MULTIPART, NLM_F_ACK_TLVS, NLM_F_ACK_TLVS | NLM_F_CAPPED][..]);
+    let length = prop_oneof![4 => Just(None), 1 => any::<u8>().prop_map(Some)];
+    let message =
+        (kind, flags, 0..5u32, vec(any::<u8>(), 0..80), length).prop_map(|(kind, flags, sequence, payload, length)| {
+            let mut message = message(kind, flags, sequence, &payload);
+            message[0] = length.unwrap_or(message[0]);
+            message
+        });
+    prop_oneof![vec(message, 1..4).prop_map(|messages| messages.concat()), vec(any::<u8>(), 1..100)]
+}
+
+proptest! {
+    #[test]
+    fn any_datagram_is_read_or_refused(datagrams in vec(datagram(), 0..4)) {
+        for mode in [Mode::Acknowledge, Mode::Dump] {
+            let (mut transport, _kernel) = pair_with(&datagrams);
+            let _ = transport.exchange(Ask, mode, Some(Instant::now()), |_| Ok(()));
+        }
+        let (mut transport, _kernel) = pair_with(&datagrams);
+        let _ = transport.family_id("IPVS", Some(Instant::now()));
+        let (mut transport, _kernel) = pair_with(&datagrams);
+        let chunk = transport.chunk([Ask, Ask].into_iter(), Ask, Some(Instant::now()));
+        prop_assert!(chunk.refused.iter().all(|(position, _)| *position < chunk.sent), "{:?}", chunk);
+    }
 }

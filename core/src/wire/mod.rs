@@ -12,3 +12,8 @@ mod service;
 mod stats;
 
 pub(crate) use message::{Request, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts};
+
+#[cfg(test)]
+pub(crate) mod strategies;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,287 @@
+//! The client against scripted kernels, one for each connection that it opens.
+
+use std::os::fd::OwnedFd;
+use std::thread::{JoinHandle, spawn};
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLMSG_DONE};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+
+use super::*;
+use crate::Version;
+use crate::transport::Transport;
+use crate::transport::tests::{acknowledgement, message, pair, script};
+use crate::wire::tests::emitted;
+
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// The number of the family that numbers the families (`GENL_ID_CTRL`), and its only command here.
+const CONTROLLER: u16 = 16;
+const GET_FAMILY: u8 = 3;
+
+const NEW_SERVICE: u8 = 1;
+const NEW_DEST: u8 = 5;
+const SET_DEST: u8 = 6;
+const DEL_DEST: u8 = 7;
+const GET_DEST: u8 = 8;
+const GET_INFO: u8 = 15;
+
+/// What a scripted kernel says to a request.
+enum Say {
+    /// It did it, and acknowledges that if asked to.
+    Done,
+    /// It has these to show, from the generic netlink header on.
+    Replies(Vec<Vec<u8>>),
+    Refused(Errno),
+    Nothing,
+}
+
+/// The family and the command of every request that a kernel got.
+type Asked = Vec<(u16, u8)>;
+
+/// A kernel with this number for the family, and what it was asked once the other end is closed.
+fn kernel(family: u16, mut say: impl FnMut(u8) -> Say + Send + 'static) -> (Transport, JoinHandle<Asked>) {
+    let (transport, socket) = pair();
+    let kernel = spawn(move || {
+        let mut asked = Asked::new();
+        let mut datagram = vec![0; 64 * 1024];
+        while let Ok((length @ 1.., _)) = recv(&socket, &mut datagram[..], RecvFlags::empty()) {
+            let mut rest = &datagram[..length];
+            while let Some(header) = rest.first_chunk::<17>() {
+                let number = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
+                let [length, sequence] =
+                    [0, 8].map(|at| u32::from_ne_bytes([0, 1, 2, 3].map(|byte| header[at + byte])));
+                let (kind, flags, command) = (number(4), number(6), header[16]);
+                asked.push((kind, command));
+                let answer = match kind {
+                    CONTROLLER => Say::Replies(vec![family_reply(family)]),
+                    _ => say(command),
+                };
+                tell(&socket, kind, sequence, flags, answer);
+                rest = &rest[length as usize..];
+            }
+        }
+        asked
+    });
+    (transport, kernel)
+}
+
+fn family_reply(family: u16) -> Vec<u8> {
+    let [low, high] = family.to_ne_bytes();
+    vec![1, 2, 0, 0, 6, 0, 1, 0, low, high, 0, 0]
+}
+
+fn tell(socket: &OwnedFd, kind: u16, sequence: u32, flags: u16, answer: Say) {
+    let mut datagrams = Vec::new();
+    match answer {
+        Say::Nothing => return,
+        Say::Refused(errno) => datagrams.push(acknowledgement(sequence, errno.raw_os_error())),
+        Say::Done | Say::Replies(_) => {
+            if let Say::Replies(replies) = answer {
+                datagrams.extend(replies.iter().map(|reply| message(kind, 0, sequence, reply)));
+            }
+            if flags & NLM_F_DUMP == NLM_F_DUMP {
+                datagrams.push(message(NLMSG_DONE, 0, sequence, &[0; 4]));
+            } else if flags & NLM_F_ACK != 0 {
+                datagrams.push(acknowledgement(sequence, 0));
+            }
+        }
+    }
+    for datagram in datagrams {
+        // Who does not want to hear it any more is gone.
+        let _ = send(socket, &datagram, SendFlags::NOSIGNAL);
+    }
+}
+
+/// A client whose connections go to these kernels, one after another.
+fn client(kernels: impl IntoIterator<Item = Transport>) -> Client {
+    script(kernels);
+    Client { connector: Connector::new(Some(TIMEOUT), false, None), knows_tunnels: AtomicBool::new(false) }
+}
+
+fn info_reply() -> Vec<u8> {
+    let attribute = |kind: u8, value: u32| [&[8, 0, kind, 0][..], &value.to_ne_bytes()].concat();
+    [vec![GET_INFO, 1, 0, 0], attribute(1, 0x0001_0201), attribute(2, 4096)].concat()
+}
+
+fn web() -> Service {
+    Service::new("tcp://10.0.0.1:80".parse().unwrap())
+}
+
+const GUE: Forwarding = Forwarding::Tunnel(Tunnel::Gue { port: 6080, checksum: crate::TunnelChecksum::On });
+
+fn real(forwarding: Forwarding) -> Destination {
+    Destination::new("192.168.1.10:80".parse().unwrap()).with_forwarding(forwarding)
+}
+
+/// How a destination of `web` stands in a listing.
+fn listed(destination: Destination) -> Vec<u8> {
+    emitted(&Command::AddDestination(web().id, destination))
+}
+
+#[test]
+fn after_an_answer_that_is_none_the_next_call_has_a_fresh_connection() {
+    type Expected = fn(&ErrorKind) -> bool;
+    let bad_attribute = vec![GET_INFO, 1, 0, 0, 99, 0, 1, 0];
+    let cases: [(Say, Expected); 2] = [
+        (Say::Nothing, |kind| matches!(kind, ErrorKind::TimedOut(TIMEOUT))),
+        (Say::Replies(vec![bad_attribute]), |kind| matches!(kind, ErrorKind::Malformed(_))),
+    ];
+    for (say, expected) in cases {
+        let mut say = Some(say);
+        let (first, first_asked) = kernel(30, move |_| say.take().unwrap_or(Say::Done));
+        let (second, second_asked) = kernel(30, |_| Say::Replies(vec![info_reply()]));
+        let client = client([first, second]);
+        let error = client.info().unwrap_err();
+        assert!(expected(&error.kind), "{error}");
+        for _ in 0..2 {
+            assert_eq!(client.info().unwrap().version, Version { major: 1, minor: 2, patch: 1 });
+        }
+        drop(client);
+        assert_eq!(first_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY), (30, GET_INFO)]);
+        assert_eq!(second_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY), (30, GET_INFO), (30, GET_INFO)]);
+    }
+}
+
+#[test]
+fn a_refusal_leaves_the_connection_as_it_is() {
+    let mut refusals = [Errno::EXIST, Errno::PERM].into_iter();
+    let (kernel, asked) = kernel(30, move |command| match command {
+        NEW_SERVICE => refusals.next().map_or(Say::Done, Say::Refused),
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    let error = client.add_service(&web()).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::ServiceExists), "{error}");
+    let error = client.add_service(&web()).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::PermissionDenied(_)), "{error}");
+    client.add_service(&web()).unwrap();
+    drop(client);
+    assert_eq!(asked.join().unwrap()[1..], [(30, NEW_SERVICE), (30, GET_INFO)].repeat(3));
+}
+
+#[test]
+fn a_batch_that_is_interrupted_says_what_became_of_each_command() {
+    let (mut barriers, mut deletions) = (0, 0);
+    let (first, asked) = kernel(30, move |command| match command {
+        GET_INFO if barriers == 0 => {
+            barriers = 1;
+            Say::Done
+        }
+        GET_INFO => Say::Nothing,
+        _ if barriers == 0 => Say::Done,
+        _ => {
+            deletions += 1;
+            if deletions == 2 { Say::Refused(Errno::SRCH) } else { Say::Done }
+        }
+    });
+    let (second, _) = kernel(30, |_| Say::Done);
+    let client = client([first, second]);
+    let commands = vec![Command::DeleteService(web().id); 1000];
+    let report = client.batch(&commands).unwrap();
+    let error = report.interrupted.unwrap();
+    assert!(matches!(error.kind, ErrorKind::TimedOut(_)), "{error}");
+    client.batch(&commands[..1]).unwrap();
+    drop(client);
+
+    let asked = asked.join().unwrap();
+    let piece = asked.iter().skip(1).position(|(_, command)| *command == GET_INFO).unwrap();
+    assert_eq!(asked.len(), 1 + 2 * (piece + 1));
+    assert_eq!(report.outcomes.len(), commands.len());
+    for (position, outcome) in report.outcomes.iter().enumerate() {
+        let right = match position {
+            _ if position < piece => matches!(outcome, Outcome::Done),
+            _ if position == piece + 1 => {
+                matches!(outcome, Outcome::Failed(Error { kind: ErrorKind::NoSuchService, .. }))
+            }
+            _ if position < 2 * piece => matches!(outcome, Outcome::Unknown),
+            _ => matches!(outcome, Outcome::NotSent),
+        };
+        assert!(right, "{position}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_number_of_the_family_that_is_out_of_date_is_looked_up_again_and_the_command_sent_once_more() {
+    let stale = || kernel(30, |_| Say::Refused(Errno::NOENT));
+    let ((first, first_asked), (second, second_asked)) = (stale(), kernel(31, |_| Say::Done));
+    let changing = client([first, second]);
+    changing.add_service(&web()).unwrap();
+    drop(changing);
+    assert_eq!(first_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY), (30, NEW_SERVICE), (30, GET_INFO)]);
+    assert_eq!(second_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY), (31, NEW_SERVICE), (31, GET_INFO)]);
+
+    let ((first, _), (second, second_asked)) = (stale(), kernel(31, |_| Say::Replies(vec![info_reply()])));
+    let reading = client([first, second]);
+    assert_eq!(reading.info().unwrap().connection_table_size, 4096);
+    drop(reading);
+    assert_eq!(second_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY), (31, GET_INFO)]);
+}
+
+#[test]
+fn a_kernel_that_makes_an_ipip_tunnel_of_another_is_found_out() {
+    let old = || {
+        kernel(30, |command| match command {
+            GET_DEST => Say::Replies(vec![listed(real(Forwarding::TUNNEL))]),
+            _ => Say::Done,
+        })
+    };
+    let (kernel, asked) = old();
+    let adding = client([kernel]);
+    let error = adding.add_destination(&web().id, &real(GUE)).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::TunnelIgnored), "{error}");
+    drop(adding);
+    let requests = [NEW_DEST, GET_INFO, GET_DEST, DEL_DEST, GET_INFO].map(|command| (30, command));
+    assert_eq!(asked.join().unwrap()[1..], requests);
+
+    // What was there before stays.
+    let (kernel, asked) = old();
+    let editing = client([kernel]);
+    let error = editing.edit_destination(&web().id, &real(GUE)).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::TunnelIgnored), "{error}");
+    // An IPIP tunnel is one on every kernel.
+    editing.add_destination(&web().id, &real(Forwarding::TUNNEL)).unwrap();
+    drop(editing);
+    let requests = [SET_DEST, GET_INFO, GET_DEST, NEW_DEST, GET_INFO].map(|command| (30, command));
+    assert_eq!(asked.join().unwrap()[1..], requests);
+}
+
+#[test]
+fn a_kernel_that_knows_tunnels_is_asked_about_it_once() {
+    let (kernel, asked) = kernel(30, |command| match command {
+        GET_DEST => Say::Replies(vec![listed(real(GUE))]),
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    client.add_destination(&web().id, &real(GUE)).unwrap();
+    client.edit_destination(&web().id, &real(GUE)).unwrap();
+    drop(client);
+    let requests = [NEW_DEST, GET_INFO, GET_DEST, SET_DEST, GET_INFO].map(|command| (30, command));
+    assert_eq!(asked.join().unwrap()[1..], requests);
+}
+
+#[test]
+fn a_missing_scheduler_is_told_from_a_missing_persistence_engine() {
+    let add = |service: &Service, probe: Option<Errno>| {
+        let mut answers = [Some(Errno::NOENT), probe].into_iter().flatten();
+        let (kernel, asked) = kernel(30, move |command| match command {
+            NEW_SERVICE => answers.next().map_or(Say::Done, Say::Refused),
+            _ => Say::Done,
+        });
+        let client = client([kernel]);
+        let error = client.add_service(service).unwrap_err();
+        drop(client);
+        let additions = asked.join().unwrap().iter().filter(|(_, command)| *command == NEW_SERVICE).count();
+        (error.kind, additions)
+    };
+    let service = web().with_scheduler("nope");
+    let (kind, additions) = add(&service, None);
+    assert!(matches!(&kind, ErrorKind::NoSuchScheduler(name) if name == "nope"), "{kind:?}");
+    assert_eq!(additions, 1, "it can be nothing else");
+    let service = service.with_persistence(60).with_persistence_engine("sip");
+    let (kind, additions) = add(&service, Some(Errno::NOENT));
+    assert!(matches!(&kind, ErrorKind::NoSuchScheduler(name) if name == "nope"), "{kind:?}");
+    assert_eq!(additions, 2);
+    let (kind, additions) = add(&service, Some(Errno::INVAL));
+    assert!(matches!(&kind, ErrorKind::NoSuchPersistenceEngine(name) if name == "sip"), "{kind:?}");
+    assert_eq!(additions, 2);
+}

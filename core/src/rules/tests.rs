@@ -1,0 +1,198 @@
+//! Objects to rules and back, and text of any kind.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::options::OPTIONS;
+use super::*;
+use crate::proc::{parse_connection, parse_overview, parse_total_stats};
+use crate::wire::strategies::{command, destination, service, service_id};
+use crate::{
+    Command, Destination, DestinationEntry, Forwarding, SETTINGS, ServiceEntry, ServiceId, ServiceTable, Stats,
+    parse_destination_address,
+};
+
+/// A name of an interface that is one word.
+fn interface() -> impl Strategy<Value = String> {
+    vec(select(&b"abcxyz0189.-_:@"[..]), 1..=15).prop_map(|name| name.into_iter().map(char::from).collect())
+}
+
+/// What the language makes of a destination: it has no local node, and a port of its own only with masquerading.
+fn in_the_language(id: &ServiceId, mut destination: Destination) -> Destination {
+    if destination.forwarding == Forwarding::LocalNode {
+        destination.forwarding = Forwarding::DirectRoute;
+    }
+    if destination.forwarding != Forwarding::Masquerade {
+        destination.address.set_port(id.port().unwrap_or(destination.address.port()));
+    }
+    destination
+}
+
+fn command_in_the_language(command: Command) -> Command {
+    match command {
+        Command::AddDestination(id, destination) => Command::AddDestination(id, in_the_language(&id, destination)),
+        Command::EditDestination(id, destination) => Command::EditDestination(id, in_the_language(&id, destination)),
+        other => other,
+    }
+}
+
+fn table() -> impl Strategy<Value = Vec<ServiceTable>> {
+    let destinations = |id| {
+        vec(destination(id).prop_map(move |destination| in_the_language(&id, destination)), 0..4).prop_map(
+            |destinations| {
+                let entry = |destination| DestinationEntry {
+                    destination,
+                    active_connections: 0,
+                    inactive_connections: 0,
+                    persistent_connections: 0,
+                    stats: Stats::default(),
+                };
+                destinations.into_iter().map(entry).collect()
+            },
+        )
+    };
+    // A name that begins like a comment is one.
+    let service = service().prop_map(|mut service| {
+        service.scheduler = service.scheduler.replace('#', "x");
+        service.persistence_engine = service.persistence_engine.map(|engine| engine.replace('#', "x"));
+        service
+    });
+    let one = service.prop_flat_map(move |service| {
+        let id = service.id;
+        (Just(ServiceEntry { service, stats: Stats::default() }), destinations(id))
+            .prop_map(|(entry, destinations)| ServiceTable::new(entry, destinations))
+    });
+    vec(one, 0..4)
+}
+
+/// Words of the language, right and wrong ones, in any order.
+fn word() -> impl Strategy<Value = String> {
+    let long = || (0..OPTIONS.len()).prop_map(|row| format!("--{}", OPTIONS[row].long));
+    let value = || {
+        prop_oneof![
+            select(
+                &["10.0.0.1:80", "[2001:db8::1]:80", "1", "0", "4294967296", "gue", "sh-port", "", "-", "--", "#"][..]
+            )
+            .prop_map(str::to_owned),
+            ".{0,8}",
+        ]
+    };
+    prop_oneof![
+        long(),
+        "-[A-Za-z0-9]{1,3}",
+        value(),
+        (long(), value()).prop_map(|(option, value)| format!("{option}={value}")),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_command_is_read_as_it_was_shown(command in command(interface())) {
+        let expected = command_in_the_language(command);
+        prop_assert_eq!(expected.check(), Ok(()));
+        let rule = RuleDisplay(&expected).to_string();
+        prop_assert_eq!(parse(rule.split_whitespace(), &Numeric), Ok(Invocation::Change(expected)), "{}", rule);
+    }
+
+    #[test]
+    fn a_table_is_read_as_it_was_printed(table in table()) {
+        let expected = table.iter().flat_map(|service| {
+            let id = service.entry.service.id;
+            let destinations = service.destinations.iter();
+            std::iter::once(Command::AddService(service.entry.service.clone()))
+                .chain(destinations.map(move |entry| Command::AddDestination(id, entry.destination.clone())))
+        });
+        let text = print(&table);
+        let lines: Result<Vec<Line>, RuleError> = parse_rules(&text, &Numeric).collect();
+        let read = lines.unwrap().into_iter().map(|line| line.invocation);
+        prop_assert!(read.eq(expected.map(Invocation::Change)), "{}", text);
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_was_shown(id in service_id()) {
+        prop_assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn any_arguments_are_read_or_refused(arguments in vec(word(), 0..8)) {
+        if let Err(error) = parse(&arguments, &Numeric) {
+            // Which one is at fault is one of them, or the one that is missing behind them.
+            prop_assert!(error.column.is_none_or(|column| (1..=arguments.len() + 1).contains(&column)), "{:?}", error);
+        }
+    }
+
+    #[test]
+    fn arguments_that_are_no_text_are_read_or_refused(arguments in vec(vec(any::<u8>(), 0..6), 0..6)) {
+        let _ = parse(arguments.into_iter().map(OsString::from_vec), &Numeric);
+        let _ = parse(["-A", "-t"].map(OsString::from).into_iter().chain([OsString::from_vec(vec![0xff])]), &Numeric);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in prop_oneof![
+        any::<String>(),
+        vec(prop_oneof![word(), Just("\n".to_owned())], 0..20).prop_map(|words| words.join(" ")),
+    ]) {
+        let lines = text.lines().count();
+        for line in parse_rules(&text, &Numeric) {
+            let (number, column) = match &line {
+                Ok(line) => (Some(line.number), None),
+                Err(error) => (error.line, error.column),
+            };
+            let number = number.unwrap();
+            prop_assert!((1..=lines).contains(&number));
+            if let Some(column) = column {
+                prop_assert!((1..=text.lines().nth(number - 1).unwrap().chars().count()).contains(&column));
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_is_an_id_an_address_or_neither(text in prop_oneof![
+        any::<String>(),
+        "(tcp|udp|sctp|icmp)://[0-9a-f:.\\[\\]%]{0,24}",
+        "fwmark:[+0-9]{0,12}(/ipv6)?",
+    ]) {
+        if let Ok(id) = text.parse::<ServiceId>() {
+            prop_assert_eq!(id.check(), Ok(()));
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+        }
+        if let Ok(address) = parse_destination_address(&text) {
+            prop_assert_eq!(parse_destination_address(&address.to_string()), Ok(address));
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_setting_s_value_or_none(text in prop_oneof![
+        any::<String>(),
+        "[-+0-9]{0,20}",
+        "[0-9]{0,3}\\s[0-9]{0,3}",
+    ]) {
+        for setting in SETTINGS {
+            if let Some(value) = setting.parse(&text) {
+                let _ = setting.check(&value);
+                prop_assert_eq!(setting.parse(&value.to_string()), Some(value));
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_of_the_kernel_s_is_read_or_skipped(text in prop_oneof![
+        any::<String>(),
+        vec(prop_oneof![
+            select(&["TCP", "UDP", "IP_4", "FWM", "->", "0A000001:0050", "0A000001", "0050", "Masq", "[::1]:0050",
+                "[::1]", "1", "NONE", "é:é", "\n", ":", "[", "]"][..]).prop_map(str::to_owned),
+            "\\PC{0,5}",
+        ], 0..40).prop_map(|words| words.join(" ")),
+    ]) {
+        for line in text.lines() {
+            let _ = parse_connection(line);
+        }
+        let _ = parse_overview(&text);
+        let _ = parse_overview(&format!("\n\n\n{text}"));
+        let _ = parse_total_stats(&text);
+    }
+}

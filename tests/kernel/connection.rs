@@ -1,0 +1,120 @@
+//! Connections and counters under real traffic, and what an ordinary user sees.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ipvs_core::{Client, Connection, Destination, Forwarding, OverviewId, Protocol, Service, ServiceId};
+
+use crate::namespace::{Namespace, run};
+
+/// A namespace whose `lo` has a virtual address, and a client in it.
+fn director() -> (Namespace, Client) {
+    let namespace = Namespace::enter();
+    run("ip", ["address", "add", "10.0.0.1/32", "dev", "lo"]).success();
+    run("ip", ["address", "add", "2001:db8::1/128", "dev", "lo", "nodad"]).success();
+    (namespace, Client::connect().unwrap())
+}
+
+fn add(client: &Client, service: &Service, destination: &str) -> ServiceId {
+    client.add_service(service).unwrap();
+    let real = Destination::new(destination.parse().unwrap()).with_forwarding(Forwarding::Masquerade);
+    client.add_destination(&service.id, &real).unwrap();
+    service.id
+}
+
+fn connections(client: &Client) -> Vec<Connection> {
+    client.connections().unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Looks until it is so: counters lag by up to two seconds.
+fn eventually<T: PartialEq + std::fmt::Debug>(look: impl Fn() -> T, expected: &T) {
+    let begin = Instant::now();
+    while look() != *expected {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?} is not {expected:?}", look());
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn connections_and_counters_are_what_the_traffic_was() {
+    for (virtual_address, real) in [("10.0.0.1:80", "127.0.0.1:8080"), ("[2001:db8::1]:80", "[::1]:8080")] {
+        let (namespace, client) = director();
+        let service = Service::new(format!("tcp://{virtual_address}").parse().unwrap()).with_scheduler("rr");
+        let id = add(&client, &service, real);
+        let server = TcpListener::bind(real).unwrap();
+        let mut ours = TcpStream::connect(virtual_address).unwrap();
+        let (mut theirs, _) = server.accept().unwrap();
+        ours.write_all(b"hello").unwrap();
+        let mut received = [0; 5];
+        theirs.read_exact(&mut received).unwrap();
+
+        let listed = connections(&client);
+        assert_eq!(listed.len(), 1, "{listed:?}");
+        assert_eq!(listed[0].protocol, Protocol::Tcp);
+        assert_eq!(listed[0].client, ours.local_addr().unwrap());
+        assert_eq!(listed[0].virtual_address, virtual_address.parse().unwrap());
+        assert_eq!(listed[0].destination, real.parse().unwrap());
+        assert_eq!(listed[0].state, "ESTABLISHED");
+        assert!((1..=900).contains(&listed[0].expires));
+        let debian = namespace.debian("-Lnc").success();
+        assert!(debian.contains(&ours.local_addr().unwrap().to_string()), "{debian}");
+
+        eventually(|| client.service(&id).unwrap().stats.connections, &1);
+        let entry = client.destinations(&id).unwrap().remove(0);
+        assert_eq!((entry.active_connections, entry.inactive_connections), (1, 0));
+        assert_eq!(entry.stats.connections, 1);
+        assert!(entry.stats.packets_in >= 2 && entry.stats.bytes_in > 5, "{:?}", entry.stats);
+        let totals = client.total_stats().unwrap();
+        assert!(totals.connections >= 1 && totals.bytes_in >= entry.stats.bytes_in, "{totals:?}");
+
+        client.zero(Some(&id)).unwrap();
+        assert_eq!(client.service(&id).unwrap().stats.connections, 0);
+        assert_eq!(client.destinations(&id).unwrap()[0].stats.packets_in, 0);
+        assert!(client.total_stats().unwrap().connections >= 1);
+        client.zero(None).unwrap();
+        assert_eq!(client.total_stats().unwrap().connections, 0);
+    }
+}
+
+#[test]
+fn persistence_shows_as_a_template() {
+    let (_namespace, client) = director();
+    let service = Service::new("udp://10.0.0.1:53".parse().unwrap()).with_scheduler("rr").with_persistence(60);
+    let id = add(&client, &service, "127.0.0.1:5353");
+    let server = UdpSocket::bind("127.0.0.1:5353").unwrap();
+    let ours = UdpSocket::bind("127.0.0.1:0").unwrap();
+    ours.send_to(b"question", "10.0.0.1:53").unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    server.recv(&mut [0; 16]).unwrap();
+    let listed = connections(&client);
+    let template = listed.iter().find(|connection| connection.client.port() == 0).unwrap();
+    assert_eq!(template.protocol, Protocol::Udp);
+    assert!(listed.iter().any(|connection| connection.state == "UDP"), "{listed:?}");
+    assert_eq!(client.destinations(&id).unwrap()[0].persistent_connections, 1);
+}
+
+#[test]
+fn an_ordinary_user_sees_the_overview() {
+    let (_namespace, client) = director();
+    let web = Service::new("tcp://10.0.0.1:80".parse().unwrap()).with_scheduler("wrr").with_persistence(60);
+    add(&client, &web, "192.168.1.10:8080");
+    add(&client, &Service::new("fwmark:7".parse().unwrap()).with_one_packet(), "192.168.1.10:0");
+    add(&client, &Service::new("udp://[2001:db8::1]:53".parse().unwrap()), "[2001:db8::a]:53");
+    let seen = thread::spawn(|| {
+        use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
+        let none = CapabilitySet::empty();
+        set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
+        Client::overview().unwrap()
+    });
+    let services = seen.join().unwrap();
+    let find = |id| services.iter().find(|service| service.id == id).unwrap();
+    let web = find(OverviewId::Address { protocol: Protocol::Tcp, address: "10.0.0.1:80".parse().unwrap() });
+    assert_eq!((web.scheduler.as_str(), web.persistent, web.one_packet), ("wrr", true, false));
+    assert_eq!(web.destinations[0].address, "192.168.1.10:8080".parse().unwrap());
+    assert_eq!((web.destinations[0].forwarding, web.destinations[0].weight), (Forwarding::Masquerade, 1));
+    assert!(find(OverviewId::Fwmark(7)).one_packet);
+    let dns = find(OverviewId::Address { protocol: Protocol::Udp, address: "[2001:db8::1]:53".parse().unwrap() });
+    assert_eq!(dns.destinations[0].address, "[2001:db8::a]:53".parse().unwrap());
+}

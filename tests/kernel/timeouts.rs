@@ -1,0 +1,22 @@
+//! Timeouts in the kernel.
+
+use ipvs_core::{Client, TIMEOUT_MAX, Timeouts};
+
+use crate::namespace::Namespace;
+
+#[test]
+fn what_is_set_is_what_ipvsadm_and_we_read() {
+    let namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    let shown = |namespace: &Namespace| namespace.debian("-L --timeout").success();
+    client.set_timeouts(&Timeouts { tcp: 1, tcp_fin: TIMEOUT_MAX, udp: 30 }).unwrap();
+    assert_eq!(client.timeouts().unwrap(), Timeouts { tcp: 1, tcp_fin: TIMEOUT_MAX, udp: 30 });
+    assert_eq!(shown(&namespace), format!("Timeout (tcp tcpfin udp): 1 {TIMEOUT_MAX} 30\n"));
+    // 0 leaves a time as it is.
+    client.set_timeouts(&Timeouts { tcp: 0, tcp_fin: 120, udp: 0 }).unwrap();
+    assert_eq!(client.timeouts().unwrap(), Timeouts { tcp: 1, tcp_fin: 120, udp: 30 });
+    namespace.debian("--set 900 0 300").success();
+    assert_eq!(client.timeouts().unwrap(), Timeouts { tcp: 900, tcp_fin: 120, udp: 300 });
+    let error = client.set_timeouts(&Timeouts { tcp: TIMEOUT_MAX + 1, tcp_fin: 0, udp: 0 }).unwrap_err();
+    assert_eq!(error.to_string(), "cannot set the timeouts: tcp: 2147484 is above 2147483 seconds");
+}

@@ -1,0 +1,72 @@
+//! The module unloaded and loaded under a living client, in a boot of the guest's own.
+
+#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+
+use std::fs;
+use std::process::Command;
+
+use ipvs_core::{Client, ErrorKind, Options, Service};
+
+const HELPER: &str = "/proc/sys/kernel/modprobe";
+
+fn modprobe(arguments: &[&str]) {
+    let output = Command::new("modprobe").args(arguments).output().unwrap();
+    assert!(output.status.success(), "modprobe {arguments:?}: {output:?}");
+}
+
+/// Unloading wants empty tables and the schedulers away.
+fn unload(client: &Client) {
+    client.flush().unwrap();
+    modprobe(&["--remove", "ip_vs_rr", "ip_vs_wlc", "ip_vs"]);
+}
+
+fn service(port: u16, scheduler: &str) -> Service {
+    Service::new(format!("tcp://10.0.0.1:{port}").parse().unwrap()).with_scheduler(scheduler)
+}
+
+/// One test, since every step changes the kernel that all share.
+#[test]
+fn a_client_outlives_its_module() {
+    assert!(std::env::var_os("IPVS_GUEST").is_some(), "this test needs the guest kernel: run 'make test-kernel'");
+    modprobe(&["-a", "ip_vs_rr", "ip_vs_wlc"]);
+    let client = Client::connect().unwrap();
+    client.add_service(&service(80, "rr")).unwrap();
+
+    // A write after a reload: the number of the family is another one.
+    unload(&client);
+    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    client.add_service(&service(81, "rr")).unwrap();
+    let error = client.add_service(&service(81, "rr")).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::ServiceExists), "{error}");
+
+    // A dump, a read and a batch after a reload.
+    unload(&client);
+    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    assert!(client.services().unwrap().is_empty());
+    unload(&client);
+    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    assert_eq!(client.info().unwrap().version.to_string(), "1.2.1");
+    unload(&client);
+    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    let commands: Vec<_> = (1..=1000).map(|port| ipvs_core::Command::AddService(service(port, "rr"))).collect();
+    let report = client.batch(&commands).unwrap();
+    assert!(report.interrupted.is_none());
+    assert_eq!(client.services().unwrap().len(), 1000);
+
+    // Unloaded, the kernel loads it again by itself when it is asked for.
+    unload(&client);
+    modprobe(&["-a", "ip_vs_wlc"]);
+    unload(&client);
+    client.add_service(&service(80, "wlc")).unwrap();
+
+    // Where the kernel may not, /sbin/modprobe is run; where that may not be either, the error says what to do.
+    unload(&client);
+    let helper = fs::read_to_string(HELPER).unwrap();
+    fs::write(HELPER, "/bin/false").unwrap();
+    let forbidden = Client::connect_with(&Options::default().with_load_module(false)).unwrap_err();
+    assert!(matches!(forbidden.kind, ErrorKind::Unavailable), "{forbidden}");
+    assert_eq!(forbidden.raw_os_error(), Some(2));
+    assert!(forbidden.to_string().contains("modprobe ip_vs"), "{forbidden}");
+    assert_eq!(client.services().unwrap(), []);
+    fs::write(HELPER, helper.trim()).unwrap();
+}
