@@ -77,7 +77,7 @@ pub enum Outcome {
     /// It was done.
     Done,
     /// It was not done, and why.
-    Failed(Error),
+    Failed(Box<Error>),
     /// It was sent, and whether it was done is not known.
     Unknown,
     /// It was not sent.
@@ -98,7 +98,8 @@ impl Report {
     /// The result of the only command.
     fn into_single(self) -> Result<(), Error> {
         match (self.interrupted, self.outcomes.into_iter().next()) {
-            (Some(error), _) | (None, Some(Outcome::Failed(error))) => Err(error),
+            (Some(error), _) => Err(error),
+            (None, Some(Outcome::Failed(error))) => Err(*error),
             _ => Ok(()),
         }
     }
@@ -409,7 +410,7 @@ impl Client {
             let reached = chunk.end.is_ok();
             report.outcomes.extend((0..chunk.sent).map(|_| if reached { Outcome::Done } else { Outcome::Unknown }));
             for (position, refusal) in chunk.refused {
-                report.outcomes[start + position] = Outcome::Failed(self.refused(&rest[position], refusal));
+                report.outcomes[start + position] = Outcome::Failed(self.refused(&rest[position], refusal).into());
             }
             report.interrupted = match chunk.end {
                 Ok(()) => self.read_tunnels_back(&rest[..chunk.sent], &mut report.outcomes[start..]).err(),
@@ -454,6 +455,7 @@ impl Client {
             Ok(())
         });
         result.map_err(|failure| self.failed(operation, failure))?;
+        answers.shrink_to_fit();
         Ok(answers)
     }
 
@@ -527,7 +529,7 @@ impl Client {
                     if let Command::AddDestination(..) = command {
                         self.remove_destination(id, &wanted.address)?;
                     }
-                    *outcome = Outcome::Failed(Error::new(command.operation(), ErrorKind::TunnelIgnored));
+                    *outcome = Outcome::Failed(Error::new(command.operation(), ErrorKind::TunnelIgnored).into());
                 }
                 // Somebody else has changed or deleted it meanwhile: this says nothing of the kernel.
                 _ => {}

@@ -191,7 +191,7 @@ fn a_batch_that_is_interrupted_says_what_became_of_each_command() {
         let right = match position {
             _ if position < piece => matches!(outcome, Outcome::Done),
             _ if position == piece + 1 => {
-                matches!(outcome, Outcome::Failed(Error { kind: ErrorKind::NoSuchService, .. }))
+                matches!(outcome, Outcome::Failed(error) if matches!(error.kind, ErrorKind::NoSuchService))
             }
             _ if position < 2 * piece => matches!(outcome, Outcome::Unknown),
             _ => matches!(outcome, Outcome::NotSent),

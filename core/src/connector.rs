@@ -2,16 +2,16 @@
 
 use std::process::{Child, Command as Process, Stdio};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use std::{io, process, thread};
+use std::time::Duration;
+use std::{io, thread};
 
 use netlink_packet_core::DecodeError;
-use netlink_packet_generic::{GenlFamily, GenlMessage};
 use once_cell::race::OnceBox;
 use rustix::io::Errno;
 
-use crate::transport::{Chunk, Failure, Mode, Namespace, Refusal, Transport};
-use crate::wire::Request;
+use crate::process::process_number;
+use crate::transport::{Chunk, Deadline, Failure, Mode, Namespace, Refusal, Transport};
+use crate::wire::{IPVS_GENL_NAME, Request};
 
 /// Loads a kernel module where the kernel does not do so itself. Always this path, whatever `PATH` says.
 const MODPROBE: &str = "/sbin/modprobe";
@@ -51,12 +51,12 @@ impl Connector {
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<(), Failure> {
         self.with_connection(|connection, deadline| {
-            let result = connection.exchange(request.clone(), mode, deadline, &mut reply);
+            let result = connection.exchange(request, mode, deadline, &mut reply);
             match result {
                 // The kernel has no other reason to say this to a request that reads.
                 Err(Failure::Refused(refusal)) if is_stale(&refusal) => {
                     *connection = self.open(deadline)?;
-                    connection.exchange(request.clone(), mode, deadline, &mut reply)
+                    connection.exchange(request, mode, deadline, &mut reply)
                 }
                 result => result,
             }
@@ -103,26 +103,27 @@ impl Connector {
     /// Waits for its turn, opens a connection if there is none, and keeps it unless the work leaves it in doubt.
     fn with_connection<T>(
         &self,
-        work: impl FnOnce(&mut Connection, Option<Instant>) -> Result<T, Failure>,
+        work: impl FnOnce(&mut Connection, &mut Deadline) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let deadline = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let mut turn = self.turns.take(deadline).ok_or(Failure::TimedOut)?;
+        let mut deadline = Deadline::new(self.timeout);
+        let mut turn = self.turns.take(&mut deadline)?;
         let mut connection = match turn.connection.take() {
             Some(connection) => connection,
-            None => self.open(deadline)?,
+            None => self.open(&mut deadline)?,
         };
-        let result = work(&mut connection, deadline);
+        let result = work(&mut connection, &mut deadline);
         if let Ok(_) | Err(Failure::Refused(_)) = result {
             turn.connection = Some(connection);
         }
         result
     }
 
-    fn open(&self, deadline: Option<Instant>) -> Result<Connection, Failure> {
+    fn open(&self, deadline: &mut Deadline) -> Result<Connection, Failure> {
         let mut transport = self.in_namespace(Transport::open)?;
-        let name = Request::family_name();
-        let family_id = match transport.family_id(name, deadline) {
-            Err(Failure::NoFamily) if self.load_module && load_module(deadline) => transport.family_id(name, deadline),
+        let family_id = match transport.family_id(IPVS_GENL_NAME, deadline) {
+            Err(Failure::NoFamily) if self.load_module && load_module(deadline) => {
+                transport.family_id(IPVS_GENL_NAME, deadline)
+            }
             result => result,
         }?;
         Ok(Connection { transport, family_id })
@@ -135,37 +136,23 @@ fn is_stale(refusal: &Refusal) -> bool {
 }
 
 impl Connection {
-    fn message(&self, request: Request) -> GenlMessage<Request> {
-        let mut message = GenlMessage::from_payload(request);
-        message.set_resolved_family_id(self.family_id);
-        message
-    }
-
     fn exchange(
         &mut self,
-        request: Request,
+        request: &Request,
         mode: Mode,
-        deadline: Option<Instant>,
+        deadline: &mut Deadline,
         reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<(), Failure> {
-        let message = self.message(request);
-        self.transport.exchange(message, mode, deadline, reply)
+        self.transport.exchange(self.family_id, request.as_ref(), mode, deadline, reply)
     }
 
-    fn chunk(&mut self, requests: impl Iterator<Item = Request>, deadline: Option<Instant>) -> Chunk {
-        let barrier = self.message(Request::get_info());
-        let family_id = self.family_id;
-        let messages = requests.map(|request| {
-            let mut message = GenlMessage::from_payload(request);
-            message.set_resolved_family_id(family_id);
-            message
-        });
-        self.transport.chunk(messages, barrier, deadline)
+    fn chunk(&mut self, requests: impl Iterator<Item = Request>, deadline: &mut Deadline) -> Chunk {
+        self.transport.chunk(self.family_id, requests, Request::get_info().as_ref(), deadline)
     }
 }
 
 /// Runs `modprobe ip_vs`; says whether it may have helped.
-fn load_module(deadline: Option<Instant>) -> bool {
+fn load_module(deadline: &mut Deadline) -> bool {
     let child = Process::new(MODPROBE)
         .arg("ip_vs")
         .env_clear()
@@ -176,7 +163,7 @@ fn load_module(deadline: Option<Instant>) -> bool {
     child.is_ok_and(|mut child| wait(&mut child, deadline))
 }
 
-fn wait(child: &mut Child, deadline: Option<Instant>) -> bool {
+fn wait(child: &mut Child, deadline: &mut Deadline) -> bool {
     loop {
         match child.try_wait() {
             Ok(None) => {}
@@ -184,7 +171,7 @@ fn wait(child: &mut Child, deadline: Option<Instant>) -> bool {
             // The host has taken the exit status itself.
             Err(_) => return true,
         }
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if deadline.left().is_err() {
             let _ = child.kill();
             let _ = child.wait();
             return false;
@@ -195,48 +182,78 @@ fn wait(child: &mut Child, deadline: Option<Instant>) -> bool {
 
 /// Lends one connection to one thread at a time, with a deadline on the waiting, and a new one to each process.
 ///
+/// A turn that ends goes to a thread that waits, if there is one: who comes again at once has to stand behind.
+///
 /// A forked child has a copy of everything here, also of a lock that another thread held at that moment. So it touches
 /// nothing that its parent used and makes an entry of its own at the end of the chain. That end is set without a lock.
 #[derive(Debug)]
 struct Turns {
     process: u32,
     state: Mutex<TurnState>,
-    free: Condvar,
+    passed_on: Condvar,
     child: OnceBox<Turns>,
 }
 
 #[derive(Debug, Default)]
 struct TurnState {
-    taken: bool,
+    turn: WhoseTurn,
+    /// How many threads wait.
+    waiting: usize,
     connection: Option<Connection>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum WhoseTurn {
+    #[default]
+    Nobodys,
+    Taken,
+    /// That of one of the threads that wait.
+    PassedOn,
 }
 
 impl Turns {
     fn new() -> Self {
-        Self { process: process::id(), state: Mutex::default(), free: Condvar::new(), child: OnceBox::new() }
+        Self { process: process_number(), state: Mutex::default(), passed_on: Condvar::new(), child: OnceBox::new() }
     }
 
-    /// Nothing if the deadline passes first.
-    fn take(&self, deadline: Option<Instant>) -> Option<Turn<'_>> {
+    /// Waits for the turn.
+    fn take(&self, deadline: &mut Deadline) -> Result<Turn<'_>, Failure> {
         let mut turns = self;
-        let process = process::id();
+        let process = process_number();
         while turns.process != process {
             turns = turns.child.get_or_init(|| Box::new(Self::new()));
         }
         let mut state = turns.lock();
-        while state.taken {
-            state = match deadline {
-                None => turns.free.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
-                    turns.free.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
+        if state.turn != WhoseTurn::Nobodys {
+            state.waiting += 1;
+            state = turns.wait(state, deadline)?;
         }
-        state.taken = true;
+        state.turn = WhoseTurn::Taken;
         let connection = state.connection.take();
         drop(state);
-        Some(Turn { turns, connection })
+        Ok(Turn { turns, connection })
+    }
+
+    /// Waits until the turn is passed on, which is not to be seen at once: then it is that of a thread that waits already.
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, TurnState>,
+        deadline: &mut Deadline,
+    ) -> Result<MutexGuard<'a, TurnState>, Failure> {
+        loop {
+            state = match deadline.left() {
+                Ok(None) => self.passed_on.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Ok(Some(left)) => self.passed_on.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                Err(failure) => {
+                    state.waiting -= 1;
+                    return Err(failure);
+                }
+            };
+            if state.turn == WhoseTurn::PassedOn {
+                state.waiting -= 1;
+                return Ok(state);
+            }
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, TurnState> {
@@ -254,16 +271,22 @@ struct Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.turns.lock();
-        state.taken = false;
         state.connection = self.connection.take();
-        drop(state);
-        self.turns.free.notify_one();
+        if state.waiting == 0 {
+            state.turn = WhoseTurn::Nobodys;
+        } else {
+            state.turn = WhoseTurn::PassedOn;
+            drop(state);
+            self.turns.passed_on.notify_one();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
+    use std::time::Instant;
 
     use super::*;
 
@@ -276,7 +299,7 @@ mod tests {
         thread::scope(|scope| {
             let connector = &connector;
             scope.spawn(move || {
-                let turn = connector.turns.take(None);
+                let turn = connector.turns.take(&mut Deadline::new(None)).unwrap();
                 turn_begins.send(()).unwrap();
                 let _ = turn_may_end.recv();
                 drop(turn);
@@ -286,8 +309,29 @@ mod tests {
             assert!(matches!(connector.connect(), Err(Failure::TimedOut)));
             assert!(begin.elapsed() >= timeout);
             drop(turn_ends);
-            assert!(connector.turns.take(Some(Instant::now() + Duration::from_secs(60))).is_some());
+            assert!(connector.turns.take(&mut Deadline::new(Some(Duration::from_secs(60)))).is_ok());
         });
+    }
+
+    #[test]
+    fn who_waits_is_before_who_comes_again() {
+        let turns = Turns::new();
+        let was_second = AtomicBool::new(false);
+        let first = turns.take(&mut Deadline::new(None)).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let _second = turns.take(&mut Deadline::new(None)).unwrap();
+                was_second.store(true, Ordering::Relaxed);
+            });
+            while turns.lock().waiting == 0 {
+                thread::yield_now();
+            }
+            drop(first);
+            let _third = turns.take(&mut Deadline::new(None)).unwrap();
+            assert!(was_second.load(Ordering::Relaxed));
+        });
+        let state = turns.lock();
+        assert_eq!((state.waiting, state.turn), (0, WhoseTurn::Nobodys));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod error;
 mod info;
 mod overview;
 mod proc;
+mod process;
 pub mod rules;
 mod service;
 mod setting;

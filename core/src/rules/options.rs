@@ -98,6 +98,21 @@ options! {
     Stats            []         "stats"          Value::None, "show counters";
 }
 
+/// The option of every letter, so that a long file of rules is read fast.
+const BY_LETTER: [Option<Name>; 128] = {
+    let mut table = [None; 128];
+    let mut row = 0;
+    while row < OPTIONS.len() {
+        let mut letter = 0;
+        while letter < OPTIONS[row].short.len() {
+            table[OPTIONS[row].short[letter] as usize] = Some(OPTIONS[row].name);
+            letter += 1;
+        }
+        row += 1;
+    }
+    table
+};
+
 /// What a command takes besides itself.
 #[derive(Debug)]
 pub struct CommandSpec {
@@ -156,6 +171,18 @@ pub const COMMANDS: &[CommandSpec] = &[
 ];
 
 impl Name {
+    /// The option that is written with this letter.
+    #[must_use]
+    pub fn of_letter(letter: char) -> Option<Self> {
+        BY_LETTER.get(letter as usize).copied().flatten()
+    }
+
+    /// The option with this long form.
+    #[must_use]
+    pub fn of_long(long: &str) -> Option<Self> {
+        OPTIONS.iter().find(|spec| spec.long == long).map(|spec| spec.name)
+    }
+
     /// The row of the table.
     #[must_use]
     pub fn spec(self) -> &'static OptionSpec {
@@ -178,6 +205,8 @@ mod tests {
     fn every_option_has_its_own_row_and_names() {
         for (row, spec) in OPTIONS.iter().enumerate() {
             assert_eq!(spec.name as usize, row);
+            assert_eq!(Name::of_long(spec.long), Some(spec.name));
+            assert!(spec.short.iter().all(|letter| Name::of_letter(*letter) == Some(spec.name)), "{}", spec.long);
             for other in &OPTIONS[row + 1..] {
                 assert_ne!(spec.long, other.long);
                 assert!(!spec.short.iter().any(|letter| other.short.contains(letter)), "{}", spec.long);

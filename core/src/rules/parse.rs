@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::options::{COMMANDS, CommandSpec, Name, OPTIONS, Value};
+use super::options::{COMMANDS, CommandSpec, Name, Value};
 use super::{Invocation, Line, List, Resolver, RuleError};
 use crate::{
     Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Protocol,
@@ -48,14 +48,15 @@ pub fn parse_rules<'a>(
         }
         let invocation = parse(words.iter().map(|(_, word)| *word), resolver).map_err(|mut error| {
             error.line = Some(number);
-            error.column = error.column.and_then(|position| words.get(position - 1)).map(|(column, _)| *column);
+            let word = error.column.and_then(|position| words.get(position - 1));
+            error.column = word.map(|(offset, _)| line[..*offset].chars().count() + 1);
             error
         });
         Some(invocation.map(|invocation| Line { number, invocation }))
     })
 }
 
-/// The words of a line up to a comment, each with its column in characters from 1.
+/// The words of a line up to a comment, each with where it begins, in bytes.
 fn words(line: &str) -> Vec<(usize, &str)> {
     let mut words = Vec::new();
     let mut rest = line;
@@ -65,8 +66,7 @@ fn words(line: &str) -> Vec<(usize, &str)> {
             return words;
         }
         let length = trimmed.find(char::is_whitespace).unwrap_or(trimmed.len());
-        let column = line[..line.len() - trimmed.len()].chars().count() + 1;
-        words.push((column, &trimmed[..length]));
+        words.push((line.len() - trimmed.len(), &trimmed[..length]));
         rest = &trimmed[length..];
     }
 }
@@ -114,9 +114,9 @@ impl<'a> Given<'a> {
 
     fn read_option(&self, parser: &mut lexopt::Parser, position: usize) -> Result<Option<Typed>, RuleError> {
         let Some(argument) = parser.next()? else { return Ok(None) };
-        let spec = match argument {
-            lexopt::Arg::Short(letter) => OPTIONS.iter().find(|spec| spec.short.contains(&letter)),
-            lexopt::Arg::Long(long) => OPTIONS.iter().find(|spec| spec.long == long),
+        let name = match argument {
+            lexopt::Arg::Short(letter) => Name::of_letter(letter),
+            lexopt::Arg::Long(long) => Name::of_long(long),
             lexopt::Arg::Value(value) if self.options.is_empty() => {
                 return Err(RuleError::syntax(format!("'{}' is not a command, see --help", value.display())));
             }
@@ -124,8 +124,8 @@ impl<'a> Given<'a> {
                 return Err(RuleError::refused(format!("unexpected argument {}", value.display())));
             }
         };
-        let spec = spec.ok_or_else(|| argument.unexpected())?;
-        let values = match spec.value {
+        let name = name.ok_or_else(|| argument.unexpected())?;
+        let values = match name.spec().value {
             Value::None => Vec::new(),
             Value::One(_) => vec![parser.value()?],
             Value::Three(_) => vec![parser.value()?, parser.value()?, parser.value()?],
@@ -139,25 +139,25 @@ impl<'a> Given<'a> {
             },
         };
         let text = |value: OsString| {
-            value.into_string().map_err(|value| {
-                RuleError::refused(format!("{}: '{}' is not text", spec.name.usage(), value.display()))
-            })
+            value
+                .into_string()
+                .map_err(|value| RuleError::refused(format!("{}: '{}' is not text", name.usage(), value.display())))
         };
         let values = values.into_iter().map(text).collect::<Result<_, _>>()?;
-        Ok(Some(Typed { name: spec.name, values, position }))
+        Ok(Some(Typed { name, values, position }))
     }
 
     /// Checks that all that a command needs is there, and nothing else.
     fn check(&self, spec: &CommandSpec) -> Result<(), RuleError> {
-        let command = spec.command.usage();
+        let command = spec.command;
         for (number, option) in self.options.iter().enumerate() {
             let name = option.name;
-            if name == spec.command {
-                return Err(RuleError::refused(format!("{command} is given twice")).at(option.position));
+            if name == command {
+                return Err(RuleError::refused(format!("{} is given twice", command.usage())).at(option.position));
             }
             let row = spec.required.iter().chain(spec.optional).find(|row| row.contains(&name));
             let row = row.ok_or_else(|| {
-                RuleError::refused(format!("{} does not go with {command}", name.usage())).at(option.position)
+                RuleError::refused(format!("{} does not go with {}", name.usage(), command.usage())).at(option.position)
             })?;
             if let Some(before) = self.options[..number].iter().find(|before| row.contains(&before.name)) {
                 let message = if before.name == name {
@@ -171,7 +171,7 @@ impl<'a> Given<'a> {
         for row in spec.required {
             if !row.iter().any(|name| self.has(*name)) {
                 let names: Vec<String> = row.iter().map(|name| name.usage()).collect();
-                return Err(RuleError::refused(format!("{command} needs {}", names.join(" or "))));
+                return Err(RuleError::refused(format!("{} needs {}", command.usage(), names.join(" or "))));
             }
         }
         if self.has(Name::Ipv6) && !self.has(Name::FwmarkService) {
@@ -218,9 +218,18 @@ impl<'a> Given<'a> {
             Name::EditService => Command::EditService(self.service()?),
             Name::DeleteService => Command::DeleteService(self.id()?),
             Name::Clear => Command::Flush,
-            Name::AddServer => Command::AddDestination(self.id()?, self.destination()?),
-            Name::EditServer => Command::EditDestination(self.id()?, self.destination()?),
-            Name::DeleteServer => Command::DeleteDestination(self.id()?, self.destination_address()?),
+            Name::AddServer => {
+                let id = self.id()?;
+                Command::AddDestination(id, self.destination(&id)?)
+            }
+            Name::EditServer => {
+                let id = self.id()?;
+                Command::EditDestination(id, self.destination(&id)?)
+            }
+            Name::DeleteServer => {
+                let id = self.id()?;
+                Command::DeleteDestination(id, self.destination_address(&id)?)
+            }
             Name::Zero => Command::Zero(self.optional_id()?),
             Name::Set => Command::SetTimeouts(self.timeouts()?),
             Name::StartDaemon => Command::StartDaemon(self.daemon()?),
@@ -260,10 +269,10 @@ impl<'a> Given<'a> {
         Ok(service)
     }
 
-    fn destination(&self) -> Result<Destination, RuleError> {
-        let mut destination = Destination::new(self.destination_address()?).with_forwarding(self.forwarding()?);
+    fn destination(&self, service: &ServiceId) -> Result<Destination, RuleError> {
+        let mut destination = Destination::new(self.destination_address(service)?).with_forwarding(self.forwarding()?);
         if destination.forwarding != Forwarding::Masquerade
-            && let Some(port) = self.id()?.port()
+            && let Some(port) = service.port()
         {
             // Nothing rewrites the port on these ways; ipvsadm has always put the service's in.
             destination.address.set_port(port);
@@ -315,10 +324,9 @@ impl<'a> Given<'a> {
         Ok(Forwarding::Tunnel(tunnel))
     }
 
-    fn destination_address(&self) -> Result<SocketAddr, RuleError> {
-        let service = self.id()?;
+    fn destination_address(&self, service: &ServiceId) -> Result<SocketAddr, RuleError> {
         let protocol = match service {
-            ServiceId::Address { protocol, .. } => protocol,
+            ServiceId::Address { protocol, .. } => *protocol,
             ServiceId::Fwmark { .. } => Protocol::Tcp,
         };
         let address =

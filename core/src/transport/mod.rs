@@ -1,26 +1,25 @@
 //! One generic netlink socket: sequence numbers, deadlines, acknowledgements, dumps, batches. Knows no IPVS.
 
+mod deadline;
 mod namespace;
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netlink_packet_core::{
-    DecodeError, ErrorBuffer, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE,
-    NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable, NlasIterator,
-    parse_u16,
+    DecodeError, Emitable, ErrorBuffer, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_DONE,
+    NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NlasIterator, parse_u16,
 };
+use netlink_packet_generic::GenlMessage;
+use netlink_packet_generic::constants::{CTRL_ATTR_FAMILY_ID, GENL_HDRLEN, GENL_ID_CTRL};
 use netlink_packet_generic::ctrl::nlas::GenlCtrlAttrs;
 use netlink_packet_generic::ctrl::{GenlCtrl, GenlCtrlCmd};
-use netlink_packet_generic::{
-    GenlMessage,
-    constants::{CTRL_ATTR_FAMILY_ID, GENL_HDRLEN},
-};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, sockopt};
 
+pub(crate) use deadline::Deadline;
 pub(crate) use namespace::Namespace;
 
 /// Room for one datagram of the kernel's: dumps come in at most 32 KiB (`netlink_dump` in `af_netlink.c`).
@@ -138,13 +137,15 @@ impl Transport {
     }
 
     /// The number that this kernel gave to the generic netlink family `name`.
-    pub fn family_id(&mut self, name: &str, deadline: Option<Instant>) -> Result<u16, Failure> {
-        let request = GenlMessage::from_payload(GenlCtrl {
+    pub fn family_id(&mut self, name: &str, deadline: &mut Deadline) -> Result<u16, Failure> {
+        let message = GenlMessage::from_payload(GenlCtrl {
             cmd: GenlCtrlCmd::GetFamily,
             nlas: vec![GenlCtrlAttrs::FamilyName(name.to_owned())],
         });
+        let mut request = vec![0; message.buffer_len()];
+        message.emit(&mut request);
         let mut id = None;
-        let answer = self.exchange(request, Mode::Acknowledge, deadline, |message| {
+        let answer = self.exchange(GENL_ID_CTRL, &request, Mode::Acknowledge, deadline, |message| {
             for attribute in NlasIterator::new(message.get(GENL_HDRLEN..).unwrap_or_default()) {
                 let attribute = attribute?;
                 if attribute.kind() == CTRL_ATTR_FAMILY_ID {
@@ -161,22 +162,21 @@ impl Transport {
         }
     }
 
-    /// Sends one request and gives every message of its answer to `reply`, without the netlink header.
-    pub fn exchange<M: NetlinkSerializable>(
+    /// Sends one request of this type and gives every message of its answer to `reply`, without the netlink header.
+    pub fn exchange(
         &mut self,
-        request: M,
+        message_type: u16,
+        request: &[u8],
         mode: Mode,
-        deadline: Option<Instant>,
+        deadline: &mut Deadline,
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<(), Failure> {
         self.outgoing.clear();
-        let sequence = self.append(
-            request,
-            match mode {
-                Mode::Acknowledge => NLM_F_ACK,
-                Mode::Dump => NLM_F_DUMP,
-            },
-        );
+        let flags = match mode {
+            Mode::Acknowledge => NLM_F_ACK,
+            Mode::Dump => NLM_F_DUMP,
+        };
+        let sequence = self.append(message_type, request, flags);
         self.send()?;
         loop {
             self.receive(deadline)?;
@@ -191,33 +191,31 @@ impl Transport {
                     Answer::Refused(refusal) => return Err(Failure::Refused(refusal)),
                 }
             }
-            // A flow of answers that never ends does not keep it either.
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Err(Failure::TimedOut);
-            }
+            deadline.count_datagram()?;
         }
     }
 
-    /// Sends as many of the requests as can all be refused without an answer being lost, in one piece, and behind them
-    /// `barrier`, the only one that is acknowledged: the kernel runs them in order, so what was not refused when the
-    /// barrier is reached was done.
-    pub fn chunk<M: NetlinkSerializable>(
+    /// Sends as many of the requests of this type as can all be refused without an answer being lost, in one piece, and
+    /// behind them `barrier`, the only one that is acknowledged: the kernel runs them in order, so what was not refused
+    /// when the barrier is reached was done.
+    pub fn chunk(
         &mut self,
-        requests: impl Iterator<Item = M>,
-        barrier: M,
-        deadline: Option<Instant>,
+        message_type: u16,
+        requests: impl Iterator<Item = impl AsRef<[u8]>>,
+        barrier: &[u8],
+        deadline: &mut Deadline,
     ) -> Chunk {
         self.outgoing.clear();
         let first = self.sequence.wrapping_add(1);
         let mut chunk = Chunk { sent: 0, refused: Vec::new(), end: Ok(()) };
         for request in requests.take(self.chunk_requests) {
-            self.append(request, 0);
+            self.append(message_type, request.as_ref(), 0);
             chunk.sent += 1;
             if self.outgoing.len() >= self.chunk_bytes {
                 break;
             }
         }
-        self.append(barrier, NLM_F_ACK);
+        self.append(message_type, barrier, NLM_F_ACK);
         chunk.end = match self.send() {
             Ok(()) => self.receive_chunk(first, chunk.sent, &mut chunk.refused, deadline),
             Err(error) => {
@@ -234,11 +232,12 @@ impl Transport {
         first: u32,
         sent: usize,
         refused: &mut Vec<(usize, Refusal)>,
-        deadline: Option<Instant>,
+        deadline: &mut Deadline,
     ) -> Result<(), Failure> {
+        let mut at_once = Deadline::new(Some(Duration::ZERO));
         let mut overrun = false;
         loop {
-            match self.receive(if overrun { Some(Instant::now()) } else { deadline }) {
+            match self.receive(if overrun { &mut at_once } else { deadline }) {
                 Ok(()) => {}
                 // Answers were lost, as the kernel says before the ones that it kept. Those are all there already.
                 Err(Failure::Io(error)) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
@@ -261,20 +260,24 @@ impl Transport {
                     Answer::End | Answer::Reply(_) => {}
                 }
             }
+            deadline.count_datagram()?;
         }
     }
 
     /// Puts a request behind those to be sent, and says its sequence number.
-    fn append<M: NetlinkSerializable>(&mut self, request: M, flags: u16) -> u32 {
+    fn append(&mut self, message_type: u16, request: &[u8], flags: u16) -> u32 {
         self.sequence = self.sequence.wrapping_add(1);
         let mut header = NetlinkHeader::default();
-        header.sequence_number = self.sequence;
+        // Of bytes of our own: far below 4 GiB.
+        header.length = u32::try_from(NETLINK_HEADER_LEN + request.len()).unwrap_or(u32::MAX);
+        header.message_type = message_type;
         header.flags = NLM_F_REQUEST | flags;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request));
-        message.finalize();
+        header.sequence_number = self.sequence;
         let start = self.outgoing.len();
-        self.outgoing.resize(start + message.buffer_len(), 0);
-        message.serialize(&mut self.outgoing[start..]);
+        self.outgoing.resize(start + NETLINK_HEADER_LEN, 0);
+        header.emit(&mut self.outgoing[start..]);
+        self.outgoing.extend_from_slice(request);
+        self.outgoing.resize(self.outgoing.len().next_multiple_of(4), 0);
         self.sequence
     }
 
@@ -288,7 +291,7 @@ impl Transport {
     }
 
     /// Waits for one datagram and puts it into `self.datagram`.
-    fn receive(&mut self, deadline: Option<Instant>) -> Result<(), Failure> {
+    fn receive(&mut self, deadline: &mut Deadline) -> Result<(), Failure> {
         loop {
             self.datagram.clear();
             let room = rustix::buffer::spare_capacity(&mut self.datagram);
@@ -307,19 +310,10 @@ impl Transport {
 }
 
 /// Waits until there is something to receive.
-fn wait(socket: &Socket, deadline: Option<Instant>) -> Result<(), Failure> {
+fn wait(socket: &Socket, deadline: &mut Deadline) -> Result<(), Failure> {
     loop {
-        let left = match deadline {
-            None => None,
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left == Duration::ZERO {
-                    return Err(Failure::TimedOut);
-                }
-                // What does not fit waits as good as for ever.
-                Timespec::try_from(left).ok()
-            }
-        };
+        // What does not fit waits as good as for ever.
+        let left = deadline.left()?.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut [PollFd::new(socket, PollFlags::IN)], left.as_ref()) {
             Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => return Ok(()),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::time::Instant;
 
 use netlink_packet_core::NLM_F_MULTIPART;
 use proptest::collection::vec;
@@ -12,20 +13,24 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socke
 
 use super::*;
 
-/// A request of a family with the number 42.
-struct Ask;
+/// A request, of a family with the number 42.
+const ASK: &[u8] = b"ask.";
 
-impl NetlinkSerializable for Ask {
-    fn message_type(&self) -> u16 {
-        42
-    }
-    fn buffer_len(&self) -> usize {
-        4
-    }
-    fn serialize(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(b"ask.");
-    }
+fn ask(
+    transport: &mut Transport,
+    mode: Mode,
+    limit: Option<Duration>,
+    reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
+) -> Result<(), Failure> {
+    transport.exchange(42, ASK, mode, &mut Deadline::new(limit), reply)
 }
+
+fn ask_often(transport: &mut Transport, requests: usize, limit: Duration) -> Chunk {
+    transport.chunk(42, std::iter::repeat_n(ASK, requests), ASK, &mut Deadline::new(Some(limit)))
+}
+
+const LIMIT: Duration = Duration::from_millis(50);
+const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) fn pair() -> (Transport, OwnedFd) {
     pair_of(socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap())
@@ -85,8 +90,7 @@ pub(crate) fn acknowledgement(sequence: u32, errno: i32) -> Vec<u8> {
 fn exchange(mode: Mode, datagrams: &[Vec<u8>]) -> (Result<(), Failure>, Vec<Vec<u8>>) {
     let (mut transport, _kernel) = pair_with(datagrams);
     let mut replies = Vec::new();
-    let deadline = Instant::now() + Duration::from_millis(50);
-    let result = transport.exchange(Ask, mode, Some(deadline), |reply| {
+    let result = ask(&mut transport, mode, Some(LIMIT), |reply| {
         replies.push(reply.to_vec());
         Ok(())
     });
@@ -98,7 +102,7 @@ fn a_request_has_header_flags_and_a_new_sequence_number() {
     let (mut transport, kernel) = pair();
     for sequence in [1, 2] {
         send(&kernel, &acknowledgement(sequence, 0), SendFlags::empty()).unwrap();
-        transport.exchange(Ask, Mode::Acknowledge, None, |_| Ok(())).unwrap();
+        ask(&mut transport, Mode::Acknowledge, None, |_| Ok(())).unwrap();
         let mut buffer = [0; 64];
         let (length, _) = rustix::net::recv(&kernel, &mut buffer, RecvFlags::empty()).unwrap();
         let expected = message(42, NLM_F_REQUEST | NLM_F_ACK, sequence, b"ask.");
@@ -164,7 +168,7 @@ fn no_answer_ends_at_the_deadline() {
     let begin = Instant::now();
     let (result, _) = exchange(Mode::Acknowledge, &[]);
     assert!(matches!(result, Err(Failure::TimedOut)), "{result:?}");
-    assert!(begin.elapsed() >= Duration::from_millis(50));
+    assert!(begin.elapsed() >= LIMIT);
     // Nor does a kernel that only says other things keep it waiting.
     let (result, _) = exchange(Mode::Dump, &[acknowledgement(7, 0), acknowledgement(8, 0)]);
     assert!(matches!(result, Err(Failure::TimedOut)), "{result:?}");
@@ -177,8 +181,7 @@ fn a_flow_of_answers_without_an_end_ends_at_the_deadline() {
         let reply = message(42, NLM_F_MULTIPART, 1, b"more");
         while send(&kernel, &reply, SendFlags::NOSIGNAL).is_ok() {}
     });
-    let deadline = Instant::now() + Duration::from_millis(50);
-    let result = transport.exchange(Ask, Mode::Dump, Some(deadline), |_| Ok(()));
+    let result = ask(&mut transport, Mode::Dump, Some(LIMIT), |_| Ok(()));
     assert!(matches!(result, Err(Failure::TimedOut)), "{result:?}");
     drop(transport);
     flow.join().unwrap();
@@ -204,7 +207,7 @@ fn a_malformed_answer_is_an_error() {
 fn a_closed_socket_is_an_error_at_once() {
     let (mut transport, kernel) = pair();
     drop(kernel);
-    let result = transport.exchange(Ask, Mode::Acknowledge, None, |_| Ok(()));
+    let result = ask(&mut transport, Mode::Acknowledge, None, |_| Ok(()));
     assert!(matches!(result, Err(Failure::Io(_))), "{result:?}");
 }
 
@@ -215,8 +218,7 @@ fn chunk(requests: usize, datagrams: &[Vec<u8>]) -> Chunk {
 }
 
 fn send_chunk(transport: &mut Transport, requests: usize) -> Chunk {
-    let deadline = Instant::now() + Duration::from_millis(50);
-    transport.chunk(std::iter::repeat_with(|| Ask).take(requests), Ask, Some(deadline))
+    ask_often(transport, requests, LIMIT)
 }
 
 /// Position and error number of those that were refused.
@@ -268,8 +270,7 @@ fn a_barrier_that_comes_late_is_waited_for() {
         send(&kernel, &acknowledgement(3, 0), SendFlags::empty()).unwrap();
         kernel
     });
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let chunk = transport.chunk([Ask, Ask].into_iter(), Ask, Some(deadline));
+    let chunk = ask_often(&mut transport, 2, LONG);
     assert!(chunk.end.is_ok(), "{chunk:?}");
     assert_eq!(refused(&chunk), [(1, 17)]);
     late.join().unwrap();
@@ -372,7 +373,7 @@ fn lost_answers_are_told_at_once_and_leave_the_refusals_that_are_there() {
     // Too small for the answers to a chunk as it was when the transport was made; the barrier's is lost too.
     sockopt::set_socket_recv_buffer_size(&transport.socket, 1).unwrap();
     let begin = Instant::now();
-    let chunk = transport.chunk(std::iter::repeat_with(|| Ask).take(100), Ask, Some(begin + Duration::from_secs(60)));
+    let chunk = ask_often(&mut transport, 100, LONG);
     let lost = Errno::NOBUFS.raw_os_error();
     assert!(matches!(&chunk.end, Err(Failure::Io(error)) if error.raw_os_error() == Some(lost)), "{chunk:?}");
     assert!(begin.elapsed() < Duration::from_secs(30));
@@ -399,12 +400,12 @@ proptest! {
     fn any_datagram_is_read_or_refused(datagrams in vec(datagram(), 0..4)) {
         for mode in [Mode::Acknowledge, Mode::Dump] {
             let (mut transport, _kernel) = pair_with(&datagrams);
-            let _ = transport.exchange(Ask, mode, Some(Instant::now()), |_| Ok(()));
+            let _ = ask(&mut transport, mode, Some(Duration::ZERO), |_| Ok(()));
         }
         let (mut transport, _kernel) = pair_with(&datagrams);
-        let _ = transport.family_id("IPVS", Some(Instant::now()));
+        let _ = transport.family_id("IPVS", &mut Deadline::new(Some(Duration::ZERO)));
         let (mut transport, _kernel) = pair_with(&datagrams);
-        let chunk = transport.chunk([Ask, Ask].into_iter(), Ask, Some(Instant::now()));
+        let chunk = ask_often(&mut transport, 2, Duration::ZERO);
         prop_assert!(chunk.refused.iter().all(|(position, _)| *position < chunk.sent), "{:?}", chunk);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{DecodeError, Emitable, Nla, NlaBuffer, NlasIterator, Parseable};
+use netlink_packet_core::{DecodeError, NlasIterator};
 
 use crate::service::Family;
 
@@ -10,12 +10,36 @@ use crate::service::Family;
 pub(super) trait Value: Sized {
     /// Flags that go with the attribute's number.
     const FLAGS: u16 = 0;
-    /// Length in bytes, without padding.
-    fn length(&self) -> usize;
-    /// Writes exactly `length` bytes.
-    fn emit(&self, buffer: &mut [u8]);
+    /// Writes it behind what is there, without padding.
+    fn append(&self, out: &mut Vec<u8>);
     /// Reads a value, or says what is wrong with its bytes.
     fn parse(bytes: &[u8]) -> Result<Self, DecodeError>;
+}
+
+/// Writes one attribute behind what is there.
+pub(super) fn append(out: &mut Vec<u8>, number: u16, value: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend([0; 4]);
+    value(out);
+    // The longest is a whole destination, of less than 200 bytes: all names are checked.
+    let length = u16::try_from(out.len() - start).unwrap_or(u16::MAX);
+    out[start..start + 2].copy_from_slice(&length.to_ne_bytes());
+    out[start + 2..start + 4].copy_from_slice(&number.to_ne_bytes());
+    out.resize(out.len().next_multiple_of(4), 0);
+}
+
+/// An enum of attributes that `attributes!` made.
+pub(super) trait Attribute: Sized {
+    /// Reads the value of the attribute with this number; nothing if the table does not name it.
+    fn parse(number: u16, value: &[u8]) -> Result<Option<Self>, DecodeError>;
+}
+
+/// The attributes in these bytes. Those that the table does not name are skipped: newer kernels add some.
+pub(super) fn read<A: Attribute>(bytes: &[u8]) -> impl Iterator<Item = Result<A, DecodeError>> {
+    NlasIterator::new(bytes).filter_map(|attribute| match attribute {
+        Ok(attribute) => A::parse(attribute.kind(), attribute.value()).transpose(),
+        Err(error) => Some(Err(error)),
+    })
 }
 
 /// Exactly `N` bytes.
@@ -26,11 +50,8 @@ fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], DecodeError> {
 macro_rules! native_numbers {
     ($($number:ty),+) => {$(
         impl Value for $number {
-            fn length(&self) -> usize {
-                size_of::<Self>()
-            }
-            fn emit(&self, buffer: &mut [u8]) {
-                buffer.copy_from_slice(&self.to_ne_bytes());
+            fn append(&self, out: &mut Vec<u8>) {
+                out.extend(self.to_ne_bytes());
             }
             fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
                 exactly(bytes).map(Self::from_ne_bytes)
@@ -42,11 +63,8 @@ native_numbers!(u8, u16, u32, u64);
 
 /// Bytes as they are.
 impl<const N: usize> Value for [u8; N] {
-    fn length(&self) -> usize {
-        N
-    }
-    fn emit(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(self);
+    fn append(&self, out: &mut Vec<u8>) {
+        out.extend(self);
     }
     fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         exactly(bytes)
@@ -58,11 +76,8 @@ impl<const N: usize> Value for [u8; N] {
 pub(super) struct Port(pub u16);
 
 impl Value for Port {
-    fn length(&self) -> usize {
-        2
-    }
-    fn emit(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(&self.0.to_be_bytes());
+    fn append(&self, out: &mut Vec<u8>) {
+        out.extend(self.0.to_be_bytes());
     }
     fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         exactly(bytes).map(|bytes| Self(u16::from_be_bytes(bytes)))
@@ -96,11 +111,8 @@ impl From<IpAddr> for Address {
 }
 
 impl Value for Address {
-    fn length(&self) -> usize {
-        self.0.len()
-    }
-    fn emit(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(&self.0);
+    fn append(&self, out: &mut Vec<u8>) {
+        out.extend(self.0);
     }
     fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         if bytes.len() < 4 {
@@ -114,15 +126,12 @@ impl Value for Address {
 }
 
 impl Value for Family {
-    fn length(&self) -> usize {
-        2
-    }
-    fn emit(&self, buffer: &mut [u8]) {
+    fn append(&self, out: &mut Vec<u8>) {
         let number: u16 = match self {
             Self::Ipv4 => AF_INET,
             Self::Ipv6 => AF_INET6,
         };
-        buffer.copy_from_slice(&number.to_ne_bytes());
+        number.append(out);
     }
     fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         match u16::parse(bytes)? {
@@ -138,12 +147,9 @@ const AF_INET6: u16 = 10;
 
 /// Text that ends in NUL.
 impl Value for String {
-    fn length(&self) -> usize {
-        self.len() + 1
-    }
-    fn emit(&self, buffer: &mut [u8]) {
-        buffer[..self.len()].copy_from_slice(self.as_bytes());
-        buffer[self.len()] = 0;
+    fn append(&self, out: &mut Vec<u8>) {
+        out.extend(self.as_bytes());
+        out.push(0);
     }
     fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
@@ -159,12 +165,9 @@ pub(super) struct Flags {
 }
 
 impl Value for Flags {
-    fn length(&self) -> usize {
-        8
-    }
-    fn emit(&self, buffer: &mut [u8]) {
-        buffer[..4].copy_from_slice(&self.flags.to_ne_bytes());
-        buffer[4..].copy_from_slice(&self.mask.to_ne_bytes());
+    fn append(&self, out: &mut Vec<u8>) {
+        self.flags.append(out);
+        self.mask.append(out);
     }
     fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         let (flags, mask) = bytes.split_at_checked(4).ok_or("flags of less than 8 bytes")?;
@@ -172,67 +175,34 @@ impl Value for Flags {
     }
 }
 
-/// Attributes within an attribute.
-impl<T> Value for Vec<T>
-where
-    T: Nla + for<'b> Parseable<NlaBuffer<&'b [u8]>>,
-{
-    const FLAGS: u16 = netlink_packet_core::NLA_F_NESTED;
-
-    fn length(&self) -> usize {
-        self.as_slice().buffer_len()
-    }
-    fn emit(&self, buffer: &mut [u8]) {
-        self.as_slice().emit(buffer);
-    }
-    fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        NlasIterator::new(bytes).map(|attribute| T::parse(&attribute?)).collect()
-    }
-}
-
-/// Makes an enum of attributes with `Nla` and `Parseable` from one table: name, type of the value, number. An
-/// attribute that the table does not name is kept as `Other`, since newer kernels add some.
+/// Makes an enum of attributes that can be written and read from one table: name, type of the value, number.
 macro_rules! attributes {
     ($(#[$doc:meta])* enum $name:ident { $($variant:ident($value:ty) = $number:ident,)+ }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug)]
         pub(super) enum $name {
             $($variant($value),)+
-            Other(netlink_packet_core::DefaultNla),
         }
 
-        impl netlink_packet_core::Nla for $name {
-            fn kind(&self) -> u16 {
+        impl $name {
+            /// Writes it behind what is there.
+            #[allow(dead_code, reason = "some are only read")]
+            pub fn append(&self, out: &mut Vec<u8>) {
+                use $crate::wire::attribute::{Value, append};
                 match self {
-                    $(Self::$variant(_) => $number | <$value as $crate::wire::attribute::Value>::FLAGS,)+
-                    Self::Other(attribute) => netlink_packet_core::Nla::kind(attribute),
-                }
-            }
-            fn value_len(&self) -> usize {
-                match self {
-                    $(Self::$variant(value) => $crate::wire::attribute::Value::length(value),)+
-                    Self::Other(attribute) => netlink_packet_core::Nla::value_len(attribute),
-                }
-            }
-            fn emit_value(&self, buffer: &mut [u8]) {
-                match self {
-                    $(Self::$variant(value) => $crate::wire::attribute::Value::emit(value, buffer),)+
-                    Self::Other(attribute) => netlink_packet_core::Nla::emit_value(attribute, buffer),
+                    $(Self::$variant(value) => append(out, $number | <$value>::FLAGS, |out| value.append(out)),)+
                 }
             }
         }
 
-        impl netlink_packet_core::Parseable<netlink_packet_core::NlaBuffer<&[u8]>> for $name {
-            fn parse(
-                attribute: &netlink_packet_core::NlaBuffer<&[u8]>,
-            ) -> Result<Self, netlink_packet_core::DecodeError> {
+        impl $crate::wire::attribute::Attribute for $name {
+            fn parse(number: u16, value: &[u8]) -> Result<Option<Self>, netlink_packet_core::DecodeError> {
                 use netlink_packet_core::ErrorContext;
-                match attribute.kind() {
-                    $($number => <$value as $crate::wire::attribute::Value>::parse(attribute.value())
-                        .map(Self::$variant)
-                        .context(stringify!($number)),)+
-                    _ => netlink_packet_core::DefaultNla::parse(attribute).map(Self::Other),
-                }
+                use $crate::wire::attribute::Value;
+                Ok(Some(match number {
+                    $($number => Self::$variant(<$value>::parse(value).context(stringify!($number))?),)+
+                    _ => return Ok(None),
+                }))
             }
         }
     };

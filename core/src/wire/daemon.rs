@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use netlink_packet_core::DecodeError;
 
-use super::attribute::{Address, attributes};
+use super::attribute::{Address, attributes, read};
 use crate::daemon::{Role, SyncDaemon};
 use crate::service::Family;
 
@@ -41,34 +41,38 @@ fn state(role: Role) -> DaemonAttr {
 }
 
 /// What names a daemon. The kernel wants interface and id for stopping one too, but looks at neither.
-pub(super) fn role_attributes(role: Role) -> Vec<DaemonAttr> {
-    vec![state(role)]
+pub(super) fn append_role(role: Role, out: &mut Vec<u8>) {
+    state(role).append(out);
 }
 
 /// The whole daemon. What the kernel is to choose is left out.
-pub(super) fn daemon_attributes(daemon: &SyncDaemon) -> Vec<DaemonAttr> {
-    let mut attributes = vec![
-        state(daemon.role),
-        DaemonAttr::Interface(daemon.interface.clone()),
-        DaemonAttr::SyncId(daemon.sync_id.into()),
-    ];
-    attributes.extend((daemon.max_length != 0).then_some(DaemonAttr::MaxLength(daemon.max_length)));
-    attributes.extend((daemon.port != 0).then_some(DaemonAttr::Port(daemon.port)));
-    attributes.extend((daemon.ttl != 0).then_some(DaemonAttr::Ttl(daemon.ttl)));
-    attributes.extend(daemon.group.map(|group| match group {
-        IpAddr::V4(group) => DaemonAttr::Group(group.octets()),
-        IpAddr::V6(_) => DaemonAttr::Group6(group.into()),
-    }));
-    attributes
+pub(super) fn append_daemon(daemon: &SyncDaemon, out: &mut Vec<u8>) {
+    state(daemon.role).append(out);
+    DaemonAttr::Interface(daemon.interface.clone()).append(out);
+    DaemonAttr::SyncId(daemon.sync_id.into()).append(out);
+    if daemon.max_length != 0 {
+        DaemonAttr::MaxLength(daemon.max_length).append(out);
+    }
+    if daemon.port != 0 {
+        DaemonAttr::Port(daemon.port).append(out);
+    }
+    if daemon.ttl != 0 {
+        DaemonAttr::Ttl(daemon.ttl).append(out);
+    }
+    match daemon.group {
+        Some(IpAddr::V4(group)) => DaemonAttr::Group(group.octets()).append(out),
+        Some(IpAddr::V6(group)) => DaemonAttr::Group6(IpAddr::from(group).into()).append(out),
+        None => {}
+    }
 }
 
 /// A daemon from a listing.
-pub(super) fn parse_entry(attributes: Vec<DaemonAttr>) -> Result<SyncDaemon, DecodeError> {
+pub(super) fn parse_entry(attributes: &[u8]) -> Result<SyncDaemon, DecodeError> {
     // Kernels before 4.3 say nothing of the last four.
     let mut daemon = SyncDaemon::new(Role::Master, "");
     let mut role = None;
-    for attribute in attributes {
-        match attribute {
+    for attribute in read(attributes) {
+        match attribute? {
             DaemonAttr::State(IP_VS_STATE_MASTER) => role = Some(Role::Master),
             DaemonAttr::State(IP_VS_STATE_BACKUP) => role = Some(Role::Backup),
             DaemonAttr::State(other) => return Err(format!("a daemon in the state {other}").into()),
@@ -80,7 +84,6 @@ pub(super) fn parse_entry(attributes: Vec<DaemonAttr>) -> Result<SyncDaemon, Dec
             DaemonAttr::Group6(value) => daemon.group = Some(value.in_family(Family::Ipv6)),
             DaemonAttr::Port(value) => daemon.port = value,
             DaemonAttr::Ttl(value) => daemon.ttl = value,
-            DaemonAttr::Other(_) => {}
         }
     }
     daemon.role = role.ok_or("a daemon without IPVS_DAEMON_ATTR_STATE")?;

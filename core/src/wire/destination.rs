@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use netlink_packet_core::DecodeError;
 
-use super::attribute::{Address, Port, attributes};
-use super::stats::{StatsAttr, parse_stats};
+use super::attribute::{Address, Port, attributes, read};
 use crate::destination::{Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum};
 use crate::service::Family;
+use crate::stats::Stats;
 
 const IPVS_DEST_ATTR_ADDR: u16 = 1;
 const IPVS_DEST_ATTR_PORT: u16 = 2;
@@ -52,9 +52,9 @@ attributes! {
         ActiveConnections(u32) = IPVS_DEST_ATTR_ACTIVE_CONNS,
         InactiveConnections(u32) = IPVS_DEST_ATTR_INACT_CONNS,
         PersistentConnections(u32) = IPVS_DEST_ATTR_PERSIST_CONNS,
-        Stats(Vec<StatsAttr>) = IPVS_DEST_ATTR_STATS,
+        Stats(Stats) = IPVS_DEST_ATTR_STATS,
         Family(Family) = IPVS_DEST_ATTR_ADDR_FAMILY,
-        Stats64(Vec<StatsAttr>) = IPVS_DEST_ATTR_STATS64,
+        Stats64(Stats) = IPVS_DEST_ATTR_STATS64,
         TunnelType(u8) = IPVS_DEST_ATTR_TUN_TYPE,
         TunnelPort(Port) = IPVS_DEST_ATTR_TUN_PORT,
         TunnelFlags(u16) = IPVS_DEST_ATTR_TUN_FLAGS,
@@ -62,45 +62,42 @@ attributes! {
 }
 
 /// What names a destination within its service.
-pub(super) fn id_attributes(address: &SocketAddr) -> Vec<DestinationAttr> {
-    vec![
-        DestinationAttr::Family(address.ip().into()),
-        DestinationAttr::Address(address.ip().into()),
-        DestinationAttr::Port(Port(address.port())),
-    ]
+pub(super) fn append_id(address: &SocketAddr, out: &mut Vec<u8>) {
+    DestinationAttr::Family(address.ip().into()).append(out);
+    DestinationAttr::Address(address.ip().into()).append(out);
+    DestinationAttr::Port(Port(address.port())).append(out);
 }
 
-/// The whole destination. The kernel takes none without forwarding method, weight and thresholds. The tunnel goes along
-/// only where it is one, as kernels before 5.3 do not know these attributes.
-pub(super) fn destination_attributes(destination: &Destination) -> Vec<DestinationAttr> {
-    let mut attributes = id_attributes(&destination.address);
-    attributes.reserve(7);
+/// The whole destination. The kernel takes none without forwarding method, weight and thresholds.
+pub(super) fn append_destination(destination: &Destination, out: &mut Vec<u8>) {
+    append_id(&destination.address, out);
     let (forwarding, tunnel) = match destination.forwarding {
-        Forwarding::Masquerade => (IP_VS_CONN_F_MASQ, Tunnel::Ipip),
-        Forwarding::LocalNode => (IP_VS_CONN_F_LOCALNODE, Tunnel::Ipip),
-        Forwarding::Tunnel(tunnel) => (IP_VS_CONN_F_TUNNEL, tunnel),
-        Forwarding::DirectRoute => (IP_VS_CONN_F_DROUTE, Tunnel::Ipip),
-        Forwarding::Other(number) => (number, Tunnel::Ipip),
+        Forwarding::Masquerade => (IP_VS_CONN_F_MASQ, None),
+        Forwarding::LocalNode => (IP_VS_CONN_F_LOCALNODE, None),
+        Forwarding::Tunnel(tunnel) => (IP_VS_CONN_F_TUNNEL, Some(tunnel)),
+        Forwarding::DirectRoute => (IP_VS_CONN_F_DROUTE, None),
+        Forwarding::Other(number) => (number, None),
     };
-    attributes.extend([DestinationAttr::Forwarding(forwarding), DestinationAttr::Weight(destination.weight)]);
+    DestinationAttr::Forwarding(forwarding).append(out);
+    DestinationAttr::Weight(destination.weight).append(out);
+    if let Some(tunnel) = tunnel {
+        append_tunnel(tunnel, out);
+    }
+    DestinationAttr::UpperThreshold(destination.upper_threshold).append(out);
+    DestinationAttr::LowerThreshold(destination.lower_threshold).append(out);
+}
+
+/// The tunnel goes along only where it is no IPIP one, as kernels before 5.3 do not know these attributes.
+fn append_tunnel(tunnel: Tunnel, out: &mut Vec<u8>) {
     let (number, port, flags) = match tunnel {
-        Tunnel::Ipip => (IP_VS_CONN_F_TUNNEL_TYPE_IPIP, 0, 0),
+        Tunnel::Ipip => return,
         Tunnel::Gue { port, checksum } => (IP_VS_CONN_F_TUNNEL_TYPE_GUE, port, checksum_flags(checksum)),
         Tunnel::Gre { checksum } => (IP_VS_CONN_F_TUNNEL_TYPE_GRE, 0, checksum_flags(checksum)),
         Tunnel::Other { number, port, flags } => (number, port, flags),
     };
-    if tunnel != Tunnel::Ipip {
-        attributes.extend([
-            DestinationAttr::TunnelType(number),
-            DestinationAttr::TunnelPort(Port(port)),
-            DestinationAttr::TunnelFlags(flags),
-        ]);
-    }
-    attributes.extend([
-        DestinationAttr::UpperThreshold(destination.upper_threshold),
-        DestinationAttr::LowerThreshold(destination.lower_threshold),
-    ]);
-    attributes
+    DestinationAttr::TunnelType(number).append(out);
+    DestinationAttr::TunnelPort(Port(port)).append(out);
+    DestinationAttr::TunnelFlags(flags).append(out);
 }
 
 fn checksum_flags(checksum: TunnelChecksum) -> u16 {
@@ -127,10 +124,7 @@ fn parse_tunnel(number: u8, port: u16, flags: u16) -> Tunnel {
 }
 
 /// A destination from a listing of a service of the given family.
-pub(super) fn parse_entry(
-    attributes: Vec<DestinationAttr>,
-    service_family: Family,
-) -> Result<DestinationEntry, DecodeError> {
+pub(super) fn parse_entry(attributes: &[u8], service_family: Family) -> Result<DestinationEntry, DecodeError> {
     // Kernels before 3.18 do not name the family: it is the service's.
     let mut family = service_family;
     let mut address = None;
@@ -148,8 +142,8 @@ pub(super) fn parse_entry(
     let mut persistent_connections = 0;
     let mut stats = None;
     let mut stats64 = None;
-    for attribute in attributes {
-        match attribute {
+    for attribute in read(attributes) {
+        match attribute? {
             DestinationAttr::Address(value) => address = Some(value),
             DestinationAttr::Port(value) => port = Some(value.0),
             DestinationAttr::Forwarding(value) => forwarding = Some(value & FORWARDING_MASK),
@@ -165,7 +159,6 @@ pub(super) fn parse_entry(
             DestinationAttr::TunnelType(value) => tunnel_type = value,
             DestinationAttr::TunnelPort(value) => tunnel_port = value.0,
             DestinationAttr::TunnelFlags(value) => tunnel_flags = value,
-            DestinationAttr::Other(_) => {}
         }
     }
     let address = address.ok_or("a destination without IPVS_DEST_ATTR_ADDR")?.in_family(family);
@@ -186,6 +179,6 @@ pub(super) fn parse_entry(
         inactive_connections,
         persistent_connections,
         // STATS64 since Linux 4.1; it and STATS carry the same counters.
-        stats: parse_stats(&stats64.or(stats).unwrap_or_default()),
+        stats: stats64.or(stats).unwrap_or_default(),
     })
 }

@@ -2,7 +2,7 @@
 
 use netlink_packet_core::DecodeError;
 
-use super::attribute::attributes;
+use super::attribute::{attributes, read};
 use crate::info::{Info, Version};
 
 const IPVS_INFO_ATTR_VERSION: u16 = 1;
@@ -16,14 +16,13 @@ attributes! {
 }
 
 /// The whole answer.
-pub(super) fn parse_info(attributes: &[InfoAttr]) -> Result<Info, DecodeError> {
+pub(super) fn parse_info(attributes: &[u8]) -> Result<Info, DecodeError> {
     let mut version = None;
     let mut connection_table_size = None;
-    for attribute in attributes {
-        match attribute {
-            InfoAttr::Version(value) => version = Some(*value),
-            InfoAttr::ConnectionTableSize(value) => connection_table_size = Some(*value),
-            InfoAttr::Other(_) => {}
+    for attribute in read(attributes) {
+        match attribute? {
+            InfoAttr::Version(value) => version = Some(value),
+            InfoAttr::ConnectionTableSize(value) => connection_table_size = Some(value),
         }
     }
     // 1.2.1 is 0x010201.

@@ -2,23 +2,20 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use netlink_packet_core::{DecodeError, Emitable, NlaBuffer, NlasIterator, Parseable};
-use netlink_packet_generic::{GenlFamily, GenlHeader};
+use netlink_packet_core::{DecodeError, NLA_F_NESTED, NlasIterator};
+use netlink_packet_generic::constants::GENL_HDRLEN;
 
-use super::attribute::attributes;
-use super::daemon::{self, DaemonAttr, daemon_attributes, role_attributes};
-use super::destination::{self, DestinationAttr, destination_attributes};
-use super::info::{self, InfoAttr};
-use super::service::{self, ServiceAttr, service_attributes};
+use super::attribute::{append, attributes, read};
+use super::{daemon, destination, info, service};
 use crate::command::Command;
 use crate::daemon::SyncDaemon;
-use crate::destination::DestinationEntry;
+use crate::destination::{Destination, DestinationEntry};
 use crate::info::Info;
 use crate::service::{Family, Netmask, Protocol, Service, ServiceEntry, ServiceId};
 use crate::timeouts::Timeouts;
 
 /// The family's name, and the version of it that every kernel speaks.
-const IPVS_GENL_NAME: &str = "IPVS";
+pub(crate) const IPVS_GENL_NAME: &str = "IPVS";
 const IPVS_GENL_VERSION: u8 = 1;
 
 const IPVS_CMD_NEW_SERVICE: u8 = 1;
@@ -46,39 +43,43 @@ const IPVS_CMD_ATTR_TIMEOUT_TCP_FIN: u16 = 5;
 const IPVS_CMD_ATTR_TIMEOUT_UDP: u16 = 6;
 
 attributes! {
-    enum CommandAttr {
-        Service(Vec<ServiceAttr>) = IPVS_CMD_ATTR_SERVICE,
-        Destination(Vec<DestinationAttr>) = IPVS_CMD_ATTR_DEST,
-        Daemon(Vec<DaemonAttr>) = IPVS_CMD_ATTR_DAEMON,
-        TimeoutTcp(u32) = IPVS_CMD_ATTR_TIMEOUT_TCP,
-        TimeoutTcpFin(u32) = IPVS_CMD_ATTR_TIMEOUT_TCP_FIN,
-        TimeoutUdp(u32) = IPVS_CMD_ATTR_TIMEOUT_UDP,
+    enum TimeoutAttr {
+        Tcp(u32) = IPVS_CMD_ATTR_TIMEOUT_TCP,
+        TcpFin(u32) = IPVS_CMD_ATTR_TIMEOUT_TCP_FIN,
+        Udp(u32) = IPVS_CMD_ATTR_TIMEOUT_UDP,
     }
 }
 
-/// One command of the family with its attributes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Request {
-    command: u8,
-    attributes: Vec<CommandAttr>,
-}
+/// One command of the family with its attributes, as bytes from the generic netlink header on.
+#[derive(Debug)]
+pub(crate) struct Request(Vec<u8>);
 
 impl Request {
-    fn about_service(command: u8, service: Vec<ServiceAttr>) -> Self {
-        Self { command, attributes: vec![CommandAttr::Service(service)] }
-    }
-
-    fn about_destination(command: u8, service: &ServiceId, destination: Vec<DestinationAttr>) -> Self {
-        let service = CommandAttr::Service(service::id_attributes(service));
-        Self { command, attributes: vec![service, CommandAttr::Destination(destination)] }
-    }
-
-    fn about_daemon(command: u8, daemon: Vec<DaemonAttr>) -> Self {
-        Self { command, attributes: vec![CommandAttr::Daemon(daemon)] }
-    }
-
+    /// Without attributes.
     fn bare(command: u8) -> Self {
-        Self { command, attributes: Vec::new() }
+        // Room for every one of them.
+        let mut bytes = Vec::with_capacity(256);
+        bytes.extend([command, IPVS_GENL_VERSION, 0, 0]);
+        Self(bytes)
+    }
+
+    /// With attributes in this one.
+    fn with(mut self, number: u16, attributes: impl FnOnce(&mut Vec<u8>)) -> Self {
+        append(&mut self.0, number | NLA_F_NESTED, attributes);
+        self
+    }
+
+    fn about_service(command: u8, id: &ServiceId) -> Self {
+        Self::bare(command).with(IPVS_CMD_ATTR_SERVICE, |out| service::append_id(id, out))
+    }
+
+    fn with_service(command: u8, service: &Service) -> Self {
+        Self::bare(command).with(IPVS_CMD_ATTR_SERVICE, |out| service::append_service(service, out))
+    }
+
+    fn with_destination(command: u8, id: &ServiceId, destination: &Destination) -> Self {
+        Self::about_service(command, id)
+            .with(IPVS_CMD_ATTR_DEST, |out| destination::append_destination(destination, out))
     }
 
     /// To be sent as a dump.
@@ -87,12 +88,12 @@ impl Request {
     }
 
     pub fn get_service(service: &ServiceId) -> Self {
-        Self::about_service(IPVS_CMD_GET_SERVICE, service::id_attributes(service))
+        Self::about_service(IPVS_CMD_GET_SERVICE, service)
     }
 
     /// To be sent as a dump.
     pub fn get_destinations(service: &ServiceId) -> Self {
-        Self::about_service(IPVS_CMD_GET_DEST, service::id_attributes(service))
+        Self::about_service(IPVS_CMD_GET_DEST, service)
     }
 
     /// To be sent as a dump.
@@ -115,112 +116,92 @@ impl Request {
         let service = Service::new(ServiceId::Address { protocol: Protocol::Tcp, address })
             .with_netmask(Netmask::Prefix(0))
             .with_scheduler(name);
-        Self::about_service(IPVS_CMD_NEW_SERVICE, service_attributes(&service))
+        Self::with_service(IPVS_CMD_NEW_SERVICE, &service)
     }
 }
 
 impl From<&Command> for Request {
     fn from(command: &Command) -> Self {
         match command {
-            Command::AddService(service) => Self::about_service(IPVS_CMD_NEW_SERVICE, service_attributes(service)),
-            Command::EditService(service) => Self::about_service(IPVS_CMD_SET_SERVICE, service_attributes(service)),
-            Command::DeleteService(id) => Self::about_service(IPVS_CMD_DEL_SERVICE, service::id_attributes(id)),
-            Command::AddDestination(id, destination) => {
-                Self::about_destination(IPVS_CMD_NEW_DEST, id, destination_attributes(destination))
-            }
-            Command::EditDestination(id, destination) => {
-                Self::about_destination(IPVS_CMD_SET_DEST, id, destination_attributes(destination))
-            }
-            Command::DeleteDestination(id, address) => {
-                Self::about_destination(IPVS_CMD_DEL_DEST, id, destination::id_attributes(address))
-            }
-            Command::Zero(Some(id)) => Self::about_service(IPVS_CMD_ZERO, service::id_attributes(id)),
+            Command::AddService(service) => Self::with_service(IPVS_CMD_NEW_SERVICE, service),
+            Command::EditService(service) => Self::with_service(IPVS_CMD_SET_SERVICE, service),
+            Command::DeleteService(id) => Self::about_service(IPVS_CMD_DEL_SERVICE, id),
+            Command::AddDestination(id, destination) => Self::with_destination(IPVS_CMD_NEW_DEST, id, destination),
+            Command::EditDestination(id, destination) => Self::with_destination(IPVS_CMD_SET_DEST, id, destination),
+            Command::DeleteDestination(id, address) => Self::about_service(IPVS_CMD_DEL_DEST, id)
+                .with(IPVS_CMD_ATTR_DEST, |out| destination::append_id(address, out)),
+            Command::Zero(Some(id)) => Self::about_service(IPVS_CMD_ZERO, id),
             Command::Zero(None) => Self::bare(IPVS_CMD_ZERO),
             Command::Flush => Self::bare(IPVS_CMD_FLUSH),
-            Command::SetTimeouts(timeouts) => Self {
-                command: IPVS_CMD_SET_CONFIG,
-                attributes: vec![
-                    CommandAttr::TimeoutTcp(timeouts.tcp),
-                    CommandAttr::TimeoutTcpFin(timeouts.tcp_fin),
-                    CommandAttr::TimeoutUdp(timeouts.udp),
-                ],
-            },
-            Command::StartDaemon(daemon) => Self::about_daemon(IPVS_CMD_NEW_DAEMON, daemon_attributes(daemon)),
-            Command::StopDaemon(role) => Self::about_daemon(IPVS_CMD_DEL_DAEMON, role_attributes(*role)),
+            Command::SetTimeouts(timeouts) => {
+                let mut request = Self::bare(IPVS_CMD_SET_CONFIG);
+                TimeoutAttr::Tcp(timeouts.tcp).append(&mut request.0);
+                TimeoutAttr::TcpFin(timeouts.tcp_fin).append(&mut request.0);
+                TimeoutAttr::Udp(timeouts.udp).append(&mut request.0);
+                request
+            }
+            Command::StartDaemon(daemon) => {
+                Self::bare(IPVS_CMD_NEW_DAEMON).with(IPVS_CMD_ATTR_DAEMON, |out| daemon::append_daemon(daemon, out))
+            }
+            Command::StopDaemon(role) => {
+                Self::bare(IPVS_CMD_DEL_DAEMON).with(IPVS_CMD_ATTR_DAEMON, |out| daemon::append_role(*role, out))
+            }
         }
     }
 }
 
-impl GenlFamily for Request {
-    fn family_name() -> &'static str {
-        IPVS_GENL_NAME
-    }
-    fn command(&self) -> u8 {
-        self.command
-    }
-    fn version(&self) -> u8 {
-        IPVS_GENL_VERSION
-    }
-}
-
-impl Emitable for Request {
-    fn buffer_len(&self) -> usize {
-        self.attributes.as_slice().buffer_len()
-    }
-    fn emit(&self, buffer: &mut [u8]) {
-        self.attributes.as_slice().emit(buffer);
+impl AsRef<[u8]> for Request {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
 /// A message's attributes, after its generic netlink header.
-fn parse_attributes<A>(message: &[u8]) -> Result<Vec<A>, DecodeError>
-where
-    A: for<'b> Parseable<NlaBuffer<&'b [u8]>>,
-{
-    let header = GenlHeader::parse(message)?;
-    NlasIterator::new(&message[header.buffer_len()..]).map(|attribute| A::parse(&attribute?)).collect()
+fn attributes_of(message: &[u8]) -> Result<&[u8], DecodeError> {
+    message.get(GENL_HDRLEN..).ok_or_else(|| format!("a message of {} bytes", message.len()).into())
+}
+
+/// What stands within this attribute of a message.
+fn nested<T>(
+    message: &[u8],
+    (number, name): (u16, &str),
+    parse: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    for attribute in NlasIterator::new(attributes_of(message)?) {
+        let attribute = attribute?;
+        if attribute.kind() == number {
+            return parse(attribute.value());
+        }
+    }
+    Err(format!("no {name}").into())
 }
 
 /// The answer to `get_service`, or one message of the answer to `get_services`.
 pub(crate) fn parse_service(message: &[u8]) -> Result<ServiceEntry, DecodeError> {
-    for attribute in parse_attributes(message)? {
-        if let CommandAttr::Service(attributes) = attribute {
-            return service::parse_entry(attributes);
-        }
-    }
-    Err("no IPVS_CMD_ATTR_SERVICE".into())
+    nested(message, (IPVS_CMD_ATTR_SERVICE, "IPVS_CMD_ATTR_SERVICE"), service::parse_entry)
 }
 
 /// One message of the answer to `get_destinations` of a service of the given family.
 pub(crate) fn parse_destination(message: &[u8], service_family: Family) -> Result<DestinationEntry, DecodeError> {
-    for attribute in parse_attributes(message)? {
-        if let CommandAttr::Destination(attributes) = attribute {
-            return destination::parse_entry(attributes, service_family);
-        }
-    }
-    Err("no IPVS_CMD_ATTR_DEST".into())
+    nested(message, (IPVS_CMD_ATTR_DEST, "IPVS_CMD_ATTR_DEST"), |attributes| {
+        destination::parse_entry(attributes, service_family)
+    })
 }
 
 /// One message of the answer to `get_daemons`.
 pub(crate) fn parse_daemon(message: &[u8]) -> Result<SyncDaemon, DecodeError> {
-    for attribute in parse_attributes(message)? {
-        if let CommandAttr::Daemon(attributes) = attribute {
-            return daemon::parse_entry(attributes);
-        }
-    }
-    Err("no IPVS_CMD_ATTR_DAEMON".into())
+    nested(message, (IPVS_CMD_ATTR_DAEMON, "IPVS_CMD_ATTR_DAEMON"), daemon::parse_entry)
 }
 
 /// The answer to `get_timeouts`.
 pub(crate) fn parse_timeouts(message: &[u8]) -> Result<Timeouts, DecodeError> {
     // A kernel that was built without a protocol says nothing of it.
     let mut timeouts = Timeouts { tcp: 0, tcp_fin: 0, udp: 0 };
-    for attribute in parse_attributes(message)? {
-        match attribute {
-            CommandAttr::TimeoutTcp(value) => timeouts.tcp = value,
-            CommandAttr::TimeoutTcpFin(value) => timeouts.tcp_fin = value,
-            CommandAttr::TimeoutUdp(value) => timeouts.udp = value,
-            _ => {}
+    for attribute in read(attributes_of(message)?) {
+        match attribute? {
+            TimeoutAttr::Tcp(value) => timeouts.tcp = value,
+            TimeoutAttr::TcpFin(value) => timeouts.tcp_fin = value,
+            TimeoutAttr::Udp(value) => timeouts.udp = value,
         }
     }
     Ok(timeouts)
@@ -228,15 +209,14 @@ pub(crate) fn parse_timeouts(message: &[u8]) -> Result<Timeouts, DecodeError> {
 
 /// The answer to `get_info`.
 pub(crate) fn parse_info(message: &[u8]) -> Result<Info, DecodeError> {
-    info::parse_info(&parse_attributes::<InfoAttr>(message)?)
+    info::parse_info(attributes_of(message)?)
 }
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_core::{DefaultNla, Nla};
+    use netlink_packet_core::{DefaultNla, Emitable, Nla, Parseable};
 
     use super::*;
-    use crate::destination::Destination;
     use crate::rules::{self, Invocation};
 
     const RECORDED: &str = include_str!("recorded.txt");
@@ -255,14 +235,6 @@ mod tests {
             Ok(Invocation::Change(command)) => command,
             other => panic!("{line}: {other:?}"),
         }
-    }
-
-    /// From the generic netlink header on.
-    fn emitted(request: &Request) -> Vec<u8> {
-        let mut message = vec![request.command, IPVS_GENL_VERSION, 0, 0];
-        message.resize(4 + request.buffer_len(), 0xee);
-        request.emit(&mut message[4..]);
-        message
     }
 
     fn attributes(bytes: &[u8]) -> Vec<DefaultNla> {
@@ -320,7 +292,7 @@ mod tests {
     fn every_command_is_sent_as_ipvsadm_sends_it() {
         assert_eq!(recorded().count(), 33);
         for (line, sent) in recorded() {
-            assert_eq!(emitted(&Request::from(&command(line))), without_needless(&sent), "{line}");
+            assert_eq!(Request::from(&command(line)).0, without_needless(&sent), "{line}");
         }
     }
 
@@ -345,7 +317,7 @@ mod tests {
     fn an_old_kernel_s_destination_has_the_service_s_family() {
         let destination = Destination::new("[2001:db8::a]:80".parse().unwrap());
         let id = "tcp://[2001:db8::1]:80".parse().unwrap();
-        let mut message = emitted(&Request::from(&Command::AddDestination(id, destination.clone())));
+        let mut message = Request::from(&Command::AddDestination(id, destination.clone())).0;
         // The attribute 11 becomes one that nobody knows.
         let at = message.windows(4).position(|bytes| bytes == [6, 0, 11, 0]).unwrap();
         message[at + 2] = 99;

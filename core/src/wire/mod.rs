@@ -11,7 +11,9 @@ mod message;
 mod service;
 mod stats;
 
-pub(crate) use message::{Request, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts};
+pub(crate) use message::{
+    IPVS_GENL_NAME, Request, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts,
+};
 
 #[cfg(test)]
 pub(crate) mod strategies;

@@ -4,9 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use netlink_packet_core::DecodeError;
 
-use super::attribute::{Address, Flags, Port, attributes};
-use super::stats::{StatsAttr, parse_stats};
+use super::attribute::{Address, Flags, Port, attributes, read};
 use crate::service::{Family, Netmask, Protocol, SchedulerFlags, Service, ServiceEntry, ServiceId};
+use crate::stats::Stats;
 
 const IPVS_SVC_ATTR_AF: u16 = 1;
 const IPVS_SVC_ATTR_PROTOCOL: u16 = 2;
@@ -33,8 +33,8 @@ attributes! {
         Flags(Flags) = IPVS_SVC_ATTR_FLAGS,
         Timeout(u32) = IPVS_SVC_ATTR_TIMEOUT,
         Netmask(u32) = IPVS_SVC_ATTR_NETMASK,
-        Stats(Vec<StatsAttr>) = IPVS_SVC_ATTR_STATS,
-        Stats64(Vec<StatsAttr>) = IPVS_SVC_ATTR_STATS64,
+        Stats(Stats) = IPVS_SVC_ATTR_STATS,
+        Stats64(Stats) = IPVS_SVC_ATTR_STATS64,
     }
 }
 
@@ -47,25 +47,25 @@ const IP_VS_SVC_F_SCHED_SHIFT: u32 = 3;
 const OUR_FLAGS: u32 = IP_VS_SVC_F_PERSISTENT | IP_VS_SVC_F_ONEPACKET | 7 << IP_VS_SVC_F_SCHED_SHIFT;
 
 /// What names a service, enough for every command that does not set one up.
-pub(super) fn id_attributes(id: &ServiceId) -> Vec<ServiceAttr> {
-    let family = ServiceAttr::Family(id.family());
+pub(super) fn append_id(id: &ServiceId, out: &mut Vec<u8>) {
+    ServiceAttr::Family(id.family()).append(out);
     match id {
-        ServiceId::Address { protocol, address } => vec![
-            family,
-            ServiceAttr::Protocol((*protocol).into()),
-            ServiceAttr::Address(address.ip().into()),
-            ServiceAttr::Port(Port(address.port())),
-        ],
-        ServiceId::Fwmark { mark, .. } => vec![family, ServiceAttr::Fwmark(*mark)],
+        ServiceId::Address { protocol, address } => {
+            ServiceAttr::Protocol((*protocol).into()).append(out);
+            ServiceAttr::Address(address.ip().into()).append(out);
+            ServiceAttr::Port(Port(address.port())).append(out);
+        }
+        ServiceId::Fwmark { mark, .. } => ServiceAttr::Fwmark(*mark).append(out),
     }
 }
 
 /// The whole service. The kernel takes none without flags, timeout and netmask.
-pub(super) fn service_attributes(service: &Service) -> Vec<ServiceAttr> {
-    let mut attributes = id_attributes(&service.id);
-    attributes.reserve(5);
-    attributes.push(ServiceAttr::Scheduler(service.scheduler.clone()));
-    attributes.extend(service.persistence_engine.clone().map(ServiceAttr::PersistenceEngine));
+pub(super) fn append_service(service: &Service, out: &mut Vec<u8>) {
+    append_id(&service.id, out);
+    ServiceAttr::Scheduler(service.scheduler.clone()).append(out);
+    if let Some(engine) = &service.persistence_engine {
+        ServiceAttr::PersistenceEngine(engine.clone()).append(out);
+    }
     let mut flags = u32::from(service.scheduler_flags.bits()) << IP_VS_SVC_F_SCHED_SHIFT;
     if service.persistence_timeout.is_some() {
         flags |= IP_VS_SVC_F_PERSISTENT;
@@ -73,12 +73,9 @@ pub(super) fn service_attributes(service: &Service) -> Vec<ServiceAttr> {
     if service.one_packet {
         flags |= IP_VS_SVC_F_ONEPACKET;
     }
-    attributes.extend([
-        ServiceAttr::Flags(Flags { flags, mask: OUR_FLAGS }),
-        ServiceAttr::Timeout(service.persistence_timeout.unwrap_or_default()),
-        ServiceAttr::Netmask(netmask_number(service.netmask, service.id.family())),
-    ]);
-    attributes
+    ServiceAttr::Flags(Flags { flags, mask: OUR_FLAGS }).append(out);
+    ServiceAttr::Timeout(service.persistence_timeout.unwrap_or_default()).append(out);
+    ServiceAttr::Netmask(netmask_number(service.netmask, service.id.family())).append(out);
 }
 
 /// A mask in network byte order for IPv4, a prefix length for IPv6.
@@ -101,7 +98,7 @@ fn parse_netmask(number: u32, family: Family) -> Netmask {
 }
 
 /// A service from a listing.
-pub(super) fn parse_entry(attributes: Vec<ServiceAttr>) -> Result<ServiceEntry, DecodeError> {
+pub(super) fn parse_entry(attributes: &[u8]) -> Result<ServiceEntry, DecodeError> {
     let mut family = None;
     let mut protocol = None;
     let mut address = None;
@@ -114,8 +111,8 @@ pub(super) fn parse_entry(attributes: Vec<ServiceAttr>) -> Result<ServiceEntry, 
     let mut netmask = None;
     let mut stats = None;
     let mut stats64 = None;
-    for attribute in attributes {
-        match attribute {
+    for attribute in read(attributes) {
+        match attribute? {
             ServiceAttr::Family(value) => family = Some(value),
             ServiceAttr::Protocol(value) => protocol = Some(Protocol::from(value)),
             ServiceAttr::Address(value) => address = Some(value),
@@ -129,7 +126,6 @@ pub(super) fn parse_entry(attributes: Vec<ServiceAttr>) -> Result<ServiceEntry, 
             ServiceAttr::Flags(value) => flags = value.flags,
             ServiceAttr::Timeout(value) => timeout = value,
             ServiceAttr::Netmask(value) => netmask = Some(value),
-            ServiceAttr::Other(_) => {}
         }
     }
     let family = family.ok_or("a service without IPVS_SVC_ATTR_AF")?;
@@ -152,5 +148,5 @@ pub(super) fn parse_entry(attributes: Vec<ServiceAttr>) -> Result<ServiceEntry, 
         service.netmask = parse_netmask(netmask, family);
     }
     // STATS64 since Linux 4.1; it and STATS carry the same counters.
-    Ok(ServiceEntry { service, stats: parse_stats(&stats64.or(stats).unwrap_or_default()) })
+    Ok(ServiceEntry { service, stats: stats64.or(stats).unwrap_or_default() })
 }

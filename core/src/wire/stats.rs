@@ -1,8 +1,8 @@
 //! Counters as attributes: of a service or a destination, 32-bit or, since Linux 4.1, 64-bit.
 
-use netlink_packet_core::DecodeError;
+use netlink_packet_core::{DecodeError, ErrorContext, NLA_F_NESTED, NlasIterator};
 
-use super::attribute::{Value, attributes};
+use super::attribute::{Value, append};
 use crate::stats::Stats;
 
 const IPVS_STATS_ATTR_CONNS: u16 = 1;
@@ -16,58 +16,49 @@ const IPVS_STATS_ATTR_OUTPPS: u16 = 8;
 const IPVS_STATS_ATTR_INBPS: u16 = 9;
 const IPVS_STATS_ATTR_OUTBPS: u16 = 10;
 
-/// A counter of 32 or 64 bits: `STATS` has 32-bit ones but for the bytes, `STATS64` has 64-bit ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counter(u64);
+/// The counter with this number.
+fn counter(stats: &mut Stats, number: u16) -> Option<&mut u64> {
+    Some(match number {
+        IPVS_STATS_ATTR_CONNS => &mut stats.connections,
+        IPVS_STATS_ATTR_INPKTS => &mut stats.packets_in,
+        IPVS_STATS_ATTR_OUTPKTS => &mut stats.packets_out,
+        IPVS_STATS_ATTR_INBYTES => &mut stats.bytes_in,
+        IPVS_STATS_ATTR_OUTBYTES => &mut stats.bytes_out,
+        IPVS_STATS_ATTR_CPS => &mut stats.connections_per_second,
+        IPVS_STATS_ATTR_INPPS => &mut stats.packets_in_per_second,
+        IPVS_STATS_ATTR_OUTPPS => &mut stats.packets_out_per_second,
+        IPVS_STATS_ATTR_INBPS => &mut stats.bytes_in_per_second,
+        IPVS_STATS_ATTR_OUTBPS => &mut stats.bytes_out_per_second,
+        _ => return None,
+    })
+}
 
-impl Value for Counter {
-    fn length(&self) -> usize {
-        8
-    }
-    fn emit(&self, buffer: &mut [u8]) {
-        self.0.emit(buffer);
-    }
-    fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        match bytes.len() {
-            4 => u32::parse(bytes).map(|number| Self(number.into())),
-            _ => u64::parse(bytes).map(Self),
+/// The counters; one that the kernel does not send is 0. `STATS` has 32-bit ones but for the bytes, `STATS64` has 64-bit
+/// ones.
+impl Value for Stats {
+    const FLAGS: u16 = NLA_F_NESTED;
+
+    fn append(&self, out: &mut Vec<u8>) {
+        let mut stats = *self;
+        for number in IPVS_STATS_ATTR_CONNS..=IPVS_STATS_ATTR_OUTBPS {
+            if let Some(counter) = counter(&mut stats, number) {
+                append(out, number, |out| counter.append(out));
+            }
         }
     }
-}
-
-attributes! {
-    enum StatsAttr {
-        Connections(Counter) = IPVS_STATS_ATTR_CONNS,
-        PacketsIn(Counter) = IPVS_STATS_ATTR_INPKTS,
-        PacketsOut(Counter) = IPVS_STATS_ATTR_OUTPKTS,
-        BytesIn(Counter) = IPVS_STATS_ATTR_INBYTES,
-        BytesOut(Counter) = IPVS_STATS_ATTR_OUTBYTES,
-        ConnectionsPerSecond(Counter) = IPVS_STATS_ATTR_CPS,
-        PacketsInPerSecond(Counter) = IPVS_STATS_ATTR_INPPS,
-        PacketsOutPerSecond(Counter) = IPVS_STATS_ATTR_OUTPPS,
-        BytesInPerSecond(Counter) = IPVS_STATS_ATTR_INBPS,
-        BytesOutPerSecond(Counter) = IPVS_STATS_ATTR_OUTBPS,
+    fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut stats = Self::default();
+        for attribute in NlasIterator::new(bytes) {
+            let attribute = attribute?;
+            if let Some(counter) = counter(&mut stats, attribute.kind()) {
+                let value = attribute.value();
+                *counter = match value.len() {
+                    4 => u32::parse(value).map(u64::from),
+                    _ => u64::parse(value),
+                }
+                .context("IPVS_STATS_ATTR")?;
+            }
+        }
+        Ok(stats)
     }
-}
-
-/// The counters; one that the kernel does not send is 0.
-pub(super) fn parse_stats(attributes: &[StatsAttr]) -> Stats {
-    let mut stats = Stats::default();
-    for attribute in attributes {
-        let (field, Counter(value)) = match attribute {
-            StatsAttr::Connections(value) => (&mut stats.connections, value),
-            StatsAttr::PacketsIn(value) => (&mut stats.packets_in, value),
-            StatsAttr::PacketsOut(value) => (&mut stats.packets_out, value),
-            StatsAttr::BytesIn(value) => (&mut stats.bytes_in, value),
-            StatsAttr::BytesOut(value) => (&mut stats.bytes_out, value),
-            StatsAttr::ConnectionsPerSecond(value) => (&mut stats.connections_per_second, value),
-            StatsAttr::PacketsInPerSecond(value) => (&mut stats.packets_in_per_second, value),
-            StatsAttr::PacketsOutPerSecond(value) => (&mut stats.packets_out_per_second, value),
-            StatsAttr::BytesInPerSecond(value) => (&mut stats.bytes_in_per_second, value),
-            StatsAttr::BytesOutPerSecond(value) => (&mut stats.bytes_out_per_second, value),
-            StatsAttr::Other(_) => continue,
-        };
-        *field = *value;
-    }
-    stats
 }

@@ -1,23 +1,36 @@
 //! Objects to bytes and back, and bytes of any kind.
 
-use netlink_packet_core::Emitable;
-use netlink_packet_generic::GenlFamily;
+use netlink_packet_core::NLA_F_NESTED;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::attribute::{Value, append};
 use super::strategies::{command, daemon, interface, service, service_and_destination, timeouts};
 use super::*;
 use crate::rules::RuleDisplay;
-use crate::{Command, Family, Stats};
+use crate::{Command, Destination, Family, Service, Stats};
 
 /// From the generic netlink header on.
 pub(crate) fn emitted(command: &Command) -> Vec<u8> {
-    let request = Request::from(command);
-    let mut message = vec![request.command(), request.version(), 0, 0];
-    message.resize(4 + request.buffer_len(), 0xee);
-    request.emit(&mut message[4..]);
-    message
+    Request::from(command).as_ref().to_vec()
+}
+
+fn counters(numbers: [u64; 10]) -> Stats {
+    let [connections, packets_in, packets_out, bytes_in, bytes_out, rates @ ..] = numbers;
+    let [cps, packets_in_per_second, packets_out_per_second, bytes_in_per_second, bytes_out_per_second] = rates;
+    Stats {
+        connections,
+        packets_in,
+        packets_out,
+        bytes_in,
+        bytes_out,
+        connections_per_second: cps,
+        packets_in_per_second,
+        packets_out_per_second,
+        bytes_in_per_second,
+        bytes_out_per_second,
+    }
 }
 
 /// Reads it as everything that it could be. What is read of it can be checked and shown.
@@ -45,7 +58,55 @@ fn show(command: &Command) {
     let _ = format!("{} {} {command:?}", command.operation(), RuleDisplay(command));
 }
 
+/// A message with more attributes within its last one.
+fn extended(mut message: Vec<u8>, within: u16, attributes: &[u8]) -> Vec<u8> {
+    let at = message.windows(4).position(|bytes| bytes[2..] == (within | NLA_F_NESTED).to_ne_bytes()).unwrap();
+    message.extend(attributes);
+    let length = u16::try_from(message.len() - at).unwrap();
+    message[at..at + 2].copy_from_slice(&length.to_ne_bytes());
+    message
+}
+
+/// Of a service and of a destination.
+const STATS: u16 = 10;
+const STATS64: u16 = 12;
+
+#[test]
+fn counters_are_the_64_bit_ones_where_there_are_both() {
+    let mut old = Vec::new();
+    append(&mut old, STATS | NLA_F_NESTED, |out| {
+        append(out, 1, |out| 4_000_000_000_u32.append(out));
+        append(out, 4, |out| 5_000_000_000_u64.append(out));
+        // Padding, and what a newer kernel may have.
+        append(out, 11, |_| {});
+        append(out, 99, |out| 1_u32.append(out));
+    });
+    let old_stats = Stats { connections: 4_000_000_000, bytes_in: 5_000_000_000, ..Stats::default() };
+    let new_stats = counters([1, 2, 3, 4, 5, 6, 7, 8, 9, u64::MAX]);
+    let mut both = old.clone();
+    append(&mut both, STATS64 | NLA_F_NESTED, |out| new_stats.append(out));
+
+    let service = Service::new("tcp://10.0.0.1:80".parse().unwrap());
+    let destination = Destination::new("192.168.1.10:80".parse().unwrap());
+    let destination = emitted(&Command::AddDestination(service.id, destination));
+    let service = emitted(&Command::AddService(service));
+    for (attributes, expected) in [(vec![], Stats::default()), (old, old_stats), (both, new_stats)] {
+        let message = extended(service.clone(), 1, &attributes);
+        assert_eq!(parse_service(&message).unwrap().stats, expected);
+        let message = extended(destination.clone(), 2, &attributes);
+        assert_eq!(parse_destination(&message, Family::Ipv4).unwrap().stats, expected);
+    }
+}
+
 proptest! {
+    #[test]
+    fn counters_are_read_as_they_were_written(numbers in any::<[u64; 10]>()) {
+        let stats = counters(numbers);
+        let mut bytes = Vec::new();
+        stats.append(&mut bytes);
+        prop_assert_eq!(Stats::parse(&bytes).unwrap(), stats);
+    }
+
     #[test]
     fn a_service_is_read_as_it_was_written(service in service()) {
         prop_assert_eq!(service.check(), Ok(()));
