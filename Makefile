@@ -7,7 +7,7 @@ export LUA_CPATH := $(CURDIR)/target/lua/5.4/?.so;;
 unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
 GUEST := tests/guest/run
 
-.PHONY: demo test lint setup build test-unit test-guest test-kernel test-python test-lua format clean
+.PHONY: demo test lint bench setup build test-unit test-guest test-kernel test-python test-lua format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
@@ -49,6 +49,10 @@ lint: build
 	python -m mypy.stubtest ipvs
 	luacheck --quiet --no-color bindings-lua demo tests/lua
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/lua/run
+
+# The figures mean nothing on a machine that does other work meanwhile.
+bench: setup
+	cargo bench --package ipvs-tests --config 'target."cfg(all())".runner = ["$(GUEST)", "--timeout", "900", "--"]'
 
 format:
 	cargo fmt --all

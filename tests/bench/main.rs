@@ -1,0 +1,47 @@
+//! The benchmark: what the client costs above the least that the kernel asks for, all in one boot of the guest.
+//! `make bench` runs it, `BENCHMARKS.md` says what the figures mean. It fails when something does not work, never
+//! because something is slow.
+
+mod adding;
+mod debian;
+mod figures;
+mod floor;
+mod memory;
+mod message;
+mod namespace;
+mod reading;
+mod scale;
+mod table;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Instant;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    if std::env::var_os("IPVS_GUEST").is_none() {
+        return Err("this needs the guest kernel: run 'make bench'".into());
+    }
+    // `cargo bench` passes options of its own.
+    if std::env::args().nth(1).as_deref() == Some(memory::CHILD) {
+        return memory::child();
+    }
+    let start = Instant::now();
+    adding::run()?;
+    reading::run()?;
+    memory::run()?;
+    scale::run()?;
+    println!("\nall of it: {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
