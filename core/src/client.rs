@@ -1,7 +1,8 @@
 //! The client: the whole public API on one page. How an operation reaches the kernel is in `connector.rs`.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Lines};
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +14,15 @@ use rustix::io::Errno;
 use crate::connector::Connector;
 use crate::destination::check_weight;
 use crate::error::{failed, refused};
-use crate::proc::{parse_connection, parse_overview, parse_total_stats};
+use crate::proc::{Connections, parse_overview, parse_total_stats};
 use crate::transport::{Failure, Mode, Namespace, Refusal};
-use crate::wire::{Request, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts};
+use crate::wire::{
+    Request, names_tunnel_type, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts,
+};
 use crate::{
-    Command, Connection, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Info, Operation, OverviewService,
-    Role, SETTINGS, Service, ServiceEntry, ServiceId, Setting, SettingValue, Stats, SyncDaemon, Timeouts, Tunnel,
+    Command, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Info, InvalidArgument, Operation,
+    OverviewService, Report, Role, SETTINGS, Service, ServiceEntry, ServiceId, Setting, SettingValue, Stats,
+    SyncDaemon, Timeouts, Tunnel,
 };
 
 /// Where the calling thread's namespace shows; `/proc/net` is the main thread's.
@@ -32,8 +36,9 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// How long an exchange with the kernel may take, waiting for other threads' included; nothing or zero is for ever.
-    /// What the kernel does within one system call, such as loading a scheduler's module, cannot be cut short.
+    /// How long an exchange with the kernel may wait, for other threads' exchanges and for answers; nothing or zero is for
+    /// ever. What the kernel does within one system call, such as loading a scheduler's module, is no waiting and cannot
+    /// be cut short.
     pub timeout: Option<Duration>,
     /// The network namespace, by its name in `/run/netns` or, with a slash in it, by its path; nothing is the calling
     /// thread's. Entering another one needs `CAP_SYS_ADMIN`.
@@ -71,40 +76,6 @@ impl Options {
     }
 }
 
-/// What became of one command of a batch.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It was done.
-    Done,
-    /// It was not done, and why.
-    Failed(Box<Error>),
-    /// It was sent, and whether it was done is not known.
-    Unknown,
-    /// It was not sent.
-    NotSent,
-}
-
-/// What became of a batch.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Report {
-    /// The outcome of each command, in order.
-    pub outcomes: Vec<Outcome>,
-    /// What ended it before its end, if anything did.
-    pub interrupted: Option<Error>,
-}
-
-impl Report {
-    /// The result of the only command.
-    fn into_single(self) -> Result<(), Error> {
-        match (self.interrupted, self.outcomes.into_iter().next()) {
-            (Some(error), _) => Err(error),
-            (None, Some(Outcome::Failed(error))) => Err(*error),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// Whether an object was made or only changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ensured {
@@ -133,6 +104,9 @@ impl ServiceTable {
 }
 
 /// A connection to the kernel's IPVS in one network namespace.
+///
+/// Besides the errors that a method names, every one has `InvalidArgument`, `PermissionDenied`, `Unavailable`,
+/// `TimedOut`, `Namespace`, `Kernel`, `Io` and `Malformed` of [`ErrorKind`].
 ///
 /// Threads may share a client; they take turns. After a timeout, a fork or a reload of the module the next operation
 /// opens a fresh socket by itself.
@@ -179,14 +153,17 @@ impl Client {
         self.many(Operation::Services, &Request::get_services(), parse_service)
     }
 
-    /// One service (`IPVS_CMD_GET_SERVICE`).
+    /// One service (`IPVS_CMD_GET_SERVICE`). Error of its own: `NoSuchService`.
     pub fn service(&self, id: &ServiceId) -> Result<ServiceEntry, Error> {
-        self.one(Operation::Service(*id), &Request::get_service(id), parse_service)
+        let operation = Operation::Service(*id);
+        id.check().map_err(|argument| Error::new(operation, argument))?;
+        self.one(operation, &Request::get_service(id), parse_service)
     }
 
-    /// The destinations of a service (`IPVS_CMD_GET_DEST`), in the kernel's order.
+    /// The destinations of a service (`IPVS_CMD_GET_DEST`), in the kernel's order. Error of its own: `NoSuchService`.
     pub fn destinations(&self, id: &ServiceId) -> Result<Vec<DestinationEntry>, Error> {
         let operation = Operation::Destinations(*id);
+        id.check().map_err(|argument| Error::new(operation, argument))?;
         let entries = self.destinations_or_none(operation, id)?;
         if entries.is_empty() {
             // The kernel's list for a service that is not there is empty too.
@@ -197,15 +174,20 @@ impl Client {
 
     /// The whole table: all services, each with its destinations. One exchange for the services and one for each.
     ///
-    /// A table that others change meanwhile is not seen as it was at one moment; every entry was there at some moment,
-    /// and a service that goes away before its turn has no destinations.
+    /// A table that others change meanwhile is not seen as it was at one moment: every entry was there at some moment,
+    /// none is there twice, and a service that goes away before its turn has no destinations.
     pub fn snapshot(&self) -> Result<Vec<ServiceTable>, Error> {
-        let services = self.services()?;
+        let mut services = self.services()?;
+        let mut ids = HashSet::new();
+        services.retain(|entry| ids.insert(entry.service.id));
+        let mut addresses = HashSet::new();
         services
             .into_iter()
             .map(|entry| {
                 let id = entry.service.id;
-                let destinations = self.destinations_or_none(Operation::Destinations(id), &id)?;
+                let mut destinations = self.destinations_or_none(Operation::Destinations(id), &id)?;
+                addresses.clear();
+                destinations.retain(|entry| addresses.insert(entry.destination.address));
                 Ok(ServiceTable::new(entry, destinations))
             })
             .collect()
@@ -225,7 +207,7 @@ impl Client {
     /// that comes or goes meanwhile may be there or not.
     pub fn connections(&self) -> Result<Connections, Error> {
         let file = self.open_proc(Operation::Connections, "ip_vs_conn")?;
-        Ok(Connections { lines: BufReader::new(file).lines() })
+        Ok(Connections::new(file))
     }
 
     /// The counters of all services of the namespace together, those deleted included (`/proc/net/ip_vs_stats`).
@@ -247,96 +229,112 @@ impl Client {
 
     /// The settings that this kernel has, each with its value (`/proc/sys/net/ipv4/vs`).
     pub fn settings(&self) -> Result<Vec<(&'static Setting, SettingValue)>, Error> {
+        let read = || Ok(SETTINGS.iter().map(read_setting).collect::<Vec<_>>());
+        let texts =
+            self.connector.in_namespace(read).map_err(|failure| self.proc_failed(Operation::Settings, failure))?;
         let mut values = Vec::new();
-        for setting in SETTINGS {
-            match self.read_setting(setting) {
+        for (setting, text) in SETTINGS.iter().zip(texts) {
+            match self.setting_value(setting, text.map_err(Failure::Io)) {
                 Ok(value) => values.push((setting, value)),
                 Err(Error { kind: ErrorKind::NoSuchSetting, .. }) => {}
                 Err(error) => return Err(Error { operation: Operation::Settings, ..error }),
             }
         }
+        if values.is_empty() {
+            return Err(Error::new(Operation::Settings, ErrorKind::Unavailable));
+        }
         Ok(values)
     }
 
-    /// One setting.
+    /// One setting. Error of its own: `NoSuchSetting`, which also says that no IPVS is there.
     pub fn setting(&self, name: &str) -> Result<SettingValue, Error> {
         let setting = Setting::named(name).map_err(|argument| Error::new(Operation::Settings, argument))?;
-        self.read_setting(setting)
+        self.setting_value(setting, self.connector.in_namespace(|| read_setting(setting)))
     }
 
-    fn read_setting(&self, setting: &'static Setting) -> Result<SettingValue, Error> {
+    fn setting_value(&self, setting: &'static Setting, text: Result<String, Failure>) -> Result<SettingValue, Error> {
         let operation = Operation::Setting(setting.name);
-        let text = self
-            .connector
-            .in_namespace(|| fs::read_to_string(Path::new(PROC_SYS).join(setting.name)))
-            .map_err(|failure| self.proc_failed(operation, failure))?;
+        let text = text.map_err(|failure| self.proc_failed(operation, failure))?;
         setting.parse(&text).ok_or_else(|| Error::new(operation, ErrorKind::Malformed(format!("'{}'", text.trim()))))
     }
 
     // The kernel's commands.
 
-    /// Writes one setting. It is of the whole namespace and lasts until it is written again or the namespace ends.
+    /// Writes one setting. It is of the whole namespace and lasts until it is written again or the namespace ends. Errors
+    /// of its own: `NoSuchSetting`, `SettingDenied`.
     pub fn set_setting(&self, name: &str, value: &SettingValue) -> Result<(), Error> {
         let setting = Setting::named(name).map_err(|argument| Error::new(Operation::Settings, argument))?;
         let operation = Operation::SetSetting(setting.name);
         setting.check(value).map_err(|argument| Error::new(operation, argument))?;
-        self.connector
-            .in_namespace(|| fs::write(Path::new(PROC_SYS).join(setting.name), value.to_string()))
-            .map_err(|failure| self.proc_failed(operation, failure))
+        self.connector.in_namespace(|| fs::write(Path::new(PROC_SYS).join(setting.name), value.to_string())).map_err(
+            |failure| match failure {
+                Failure::Io(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    let reason = format!("the kernel does not take {value}");
+                    Error::new(operation, InvalidArgument::new(setting.name, reason))
+                }
+                failure => self.proc_failed(operation, failure),
+            },
+        )
     }
 
-    /// Adds a service.
+    /// Adds a service (`IPVS_CMD_NEW_SERVICE`). Errors of its own: `ServiceExists`, `NoSuchScheduler`,
+    /// `NoSuchPersistenceEngine`.
     pub fn add_service(&self, service: &Service) -> Result<(), Error> {
         self.run(&Command::AddService(service.clone()))
     }
 
-    /// Gives a service other settings, all of them. Its destinations and connections stay.
+    /// Gives a service other settings, all of them (`IPVS_CMD_SET_SERVICE`). Its destinations and connections stay. Errors
+    /// of its own: `NoSuchService`, `NoSuchScheduler`, `NoSuchPersistenceEngine`.
     pub fn edit_service(&self, service: &Service) -> Result<(), Error> {
         self.run(&Command::EditService(service.clone()))
     }
 
-    /// Deletes a service and its destinations.
+    /// Deletes a service and its destinations (`IPVS_CMD_DEL_SERVICE`). Error of its own: `NoSuchService`.
     pub fn delete_service(&self, id: &ServiceId) -> Result<(), Error> {
         self.run(&Command::DeleteService(*id))
     }
 
-    /// Adds a destination to a service.
+    /// Adds a destination to a service (`IPVS_CMD_NEW_DEST`). Errors of its own: `NoSuchService`, `DestinationExists`,
+    /// `DestinationRefused`, `TunnelIgnored`.
     pub fn add_destination(&self, id: &ServiceId, destination: &Destination) -> Result<(), Error> {
         self.run(&Command::AddDestination(*id, destination.clone()))
     }
 
-    /// Gives a destination other settings, all of them. Its connections stay.
+    /// Gives a destination other settings, all of them (`IPVS_CMD_SET_DEST`). Its connections stay. Errors of its own:
+    /// `NoSuchService`, `NoSuchDestination`, `DestinationRefused`, `TunnelIgnored`.
     pub fn edit_destination(&self, id: &ServiceId, destination: &Destination) -> Result<(), Error> {
         self.run(&Command::EditDestination(*id, destination.clone()))
     }
 
-    /// Deletes a destination of a service. The kernel ends or keeps its connections as the setting
-    /// `expire_nodest_conn` says.
+    /// Deletes a destination of a service (`IPVS_CMD_DEL_DEST`). The kernel ends or keeps its connections as the setting
+    /// `expire_nodest_conn` says. Errors of its own: `NoSuchService`, `NoSuchDestination`.
     pub fn delete_destination(&self, id: &ServiceId, address: &SocketAddr) -> Result<(), Error> {
         self.run(&Command::DeleteDestination(*id, *address))
     }
 
-    /// Zeroes the counters of one service and its destinations, or of all.
+    /// Zeroes the counters of one service and its destinations, or of all (`IPVS_CMD_ZERO`). Error of its own:
+    /// `NoSuchService`.
     pub fn zero(&self, id: Option<&ServiceId>) -> Result<(), Error> {
         self.run(&Command::Zero(id.copied()))
     }
 
-    /// Deletes all services.
+    /// Deletes all services (`IPVS_CMD_FLUSH`).
     pub fn flush(&self) -> Result<(), Error> {
         self.run(&Command::Flush)
     }
 
-    /// Sets how long idle connections are remembered; 0 leaves the time in force.
+    /// Sets how long idle connections are remembered; 0 leaves the time in force (`IPVS_CMD_SET_CONFIG`).
     pub fn set_timeouts(&self, timeouts: &Timeouts) -> Result<(), Error> {
         self.run(&Command::SetTimeouts(*timeouts))
     }
 
-    /// Starts a synchronisation daemon.
+    /// Starts a synchronisation daemon (`IPVS_CMD_NEW_DAEMON`). Errors of its own: `DaemonExists`, `NoSuchInterface`,
+    /// `DaemonRefused`.
     pub fn start_daemon(&self, daemon: &SyncDaemon) -> Result<(), Error> {
         self.run(&Command::StartDaemon(daemon.clone()))
     }
 
-    /// Stops a synchronisation daemon.
+    /// Stops a synchronisation daemon (`IPVS_CMD_DEL_DAEMON`). Error of its own: `NoSuchDaemon`.
     pub fn stop_daemon(&self, role: Role) -> Result<(), Error> {
         self.run(&Command::StopDaemon(role))
     }
@@ -374,8 +372,8 @@ impl Client {
     /// Changes the weight of a destination and nothing else, and returns the weight before.
     ///
     /// The kernel can only replace all settings at once, so this reads all destinations of the service and sends the one
-    /// back with another weight: two exchanges, the first as long as the service is large. What somebody else changes in
-    /// that destination between the two is undone.
+    /// back with another weight: two exchanges, the first as long as the service is large, and a third with the first GUE
+    /// or GRE tunnel of a client. What somebody else changes in that destination between the two is undone.
     pub fn set_weight(&self, id: &ServiceId, address: &SocketAddr, weight: u32) -> Result<u32, Error> {
         let operation = Operation::SetWeight(*id, *address);
         let entries = self.destinations(id).map_err(|error| Error { operation, ..error })?;
@@ -402,22 +400,23 @@ impl Client {
 
     /// Runs commands that need no check.
     fn send(&self, commands: &[Command]) -> Report {
-        let mut report = Report { outcomes: Vec::with_capacity(commands.len()), interrupted: None };
-        while report.interrupted.is_none() && report.outcomes.len() < commands.len() {
-            let start = report.outcomes.len();
+        let mut report = Report::new(commands.len());
+        while report.interrupted.is_none() && report.known < commands.len() {
+            let start = report.known;
             let rest = &commands[start..];
             let chunk = self.connector.chunk(&rest.iter().map(Request::from));
-            let reached = chunk.end.is_ok();
-            report.outcomes.extend((0..chunk.sent).map(|_| if reached { Outcome::Done } else { Outcome::Unknown }));
+            report.sent = start + chunk.sent;
             for (position, refusal) in chunk.refused {
-                report.outcomes[start + position] = Outcome::Failed(self.refused(&rest[position], refusal).into());
+                report.failed.push((start + position, self.refused(&rest[position], refusal)));
             }
             report.interrupted = match chunk.end {
-                Ok(()) => self.read_tunnels_back(&rest[..chunk.sent], &mut report.outcomes[start..]).err(),
+                Ok(()) => {
+                    report.known = report.sent;
+                    self.read_tunnels_back(&rest[..chunk.sent], start, &mut report.failed).err()
+                }
                 Err(failure) => Some(self.failed(rest[0].operation(), failure)),
             };
         }
-        report.outcomes.resize_with(commands.len(), || Outcome::NotSent);
         report
     }
 
@@ -472,15 +471,18 @@ impl Client {
     }
 
     fn proc_failed(&self, operation: Operation, failure: Failure) -> Error {
-        match (failure, operation) {
-            (Failure::Io(error), Operation::Setting(_) | Operation::SetSetting(_))
-                if error.kind() == io::ErrorKind::NotFound =>
-            {
-                Error::new(operation, ErrorKind::NoSuchSetting)
+        let Failure::Io(error) = failure else {
+            return self.failed(operation, failure);
+        };
+        let namespace = self.connector.namespace_name();
+        let kind = match (error.kind(), operation) {
+            (io::ErrorKind::NotFound, Operation::Setting(_) | Operation::SetSetting(_)) => ErrorKind::NoSuchSetting,
+            (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, Operation::SetSetting(_)) => {
+                ErrorKind::SettingDenied { namespace, error }
             }
-            (Failure::Io(error), _) => Error::new(operation, proc_error(error, &self.connector.namespace_name())),
-            (failure, _) => self.failed(operation, failure),
-        }
+            _ => proc_error(error, &namespace),
+        };
+        Error::new(operation, kind)
     }
 
     fn failed(&self, operation: Operation, failure: Failure) -> Error {
@@ -495,66 +497,63 @@ impl Client {
             && let ErrorKind::NoSuchScheduler(name) = &mut error.kind
         {
             name.clone_from(&service.scheduler);
-            if let Some(engine) = &service.persistence_engine
-                && !self.is_scheduler_missing(&service.scheduler)
-            {
-                error.kind = ErrorKind::NoSuchPersistenceEngine(engine.clone());
+            if let Some(engine) = &service.persistence_engine {
+                let probe = self.connector.chunk(&std::iter::once(name.as_str()).map(Request::probe_scheduler));
+                let errno = probe.refused.first().map(|(_, refusal)| refusal.errno);
+                if errno == Some(Errno::INVAL.raw_os_error()) {
+                    error.kind = ErrorKind::NoSuchPersistenceEngine(engine.clone());
+                } else if errno != Some(Errno::NOENT.raw_os_error()) {
+                    let text = Some(format!("no scheduler '{name}' or no persistence engine '{engine}'"));
+                    error.kind = ErrorKind::Kernel { errno: Errno::NOENT.raw_os_error(), text };
+                }
             }
         }
         error
     }
 
-    fn is_scheduler_missing(&self, name: &str) -> bool {
-        let probe = self.connector.chunk(&std::iter::once(name).map(Request::probe_scheduler));
-        probe.refused.first().is_some_and(|(_, refusal)| refusal.errno == Errno::NOENT.raw_os_error())
-    }
-
-    /// Kernels before 5.3 take a tunnel's attributes without a word and make it an IPIP one. The first tunnel that is
-    /// read back as it was set shows that this kernel is newer; one that is not is an error, and is taken out again
-    /// where it was added.
-    fn read_tunnels_back(&self, commands: &[Command], outcomes: &mut [Outcome]) -> Result<(), Error> {
-        for (command, outcome) in commands.iter().zip(outcomes) {
+    /// Kernels before 5.3 take a tunnel's attributes without a word and make it an IPIP one. They do not list the type
+    /// of a tunnel either, which is how one is known, once for each client. There the tunnels are errors, and those that
+    /// were added are deleted again.
+    fn read_tunnels_back(
+        &self,
+        commands: &[Command],
+        start: usize,
+        failed: &mut Vec<(usize, Error)>,
+    ) -> Result<(), Error> {
+        let ended = failed.len();
+        for (position, command) in commands.iter().enumerate() {
             let (Command::AddDestination(id, wanted) | Command::EditDestination(id, wanted)) = command else {
                 continue;
             };
             let special = matches!(wanted.forwarding, Forwarding::Tunnel(tunnel) if tunnel != Tunnel::Ipip);
-            if !special || !matches!(outcome, Outcome::Done) || self.knows_tunnels.load(Ordering::Relaxed) {
+            let was_done = || failed[..ended].binary_search_by_key(&(start + position), |(at, _)| *at).is_err();
+            if !special || self.knows_tunnels.load(Ordering::Relaxed) || !was_done() {
                 continue;
             }
-            let entries = self.destinations_or_none(command.operation(), id)?;
-            let found = entries.into_iter().find(|entry| entry.destination.address == wanted.address);
-            match found.map(|entry| entry.destination.forwarding) {
-                Some(found) if found == wanted.forwarding => self.knows_tunnels.store(true, Ordering::Relaxed),
-                Some(Forwarding::TUNNEL) => {
-                    if let Command::AddDestination(..) = command {
-                        self.remove_destination(id, &wanted.address)?;
+            let operation = command.operation();
+            let listed = self.many(operation, &Request::get_destinations(id), names_tunnel_type)?;
+            if listed.contains(&true) {
+                self.knows_tunnels.store(true, Ordering::Relaxed);
+            } else if listed.contains(&false) {
+                let is_last = !commands[position + 1..].iter().any(|later| match later {
+                    Command::AddDestination(other, destination) | Command::EditDestination(other, destination) => {
+                        (other, destination.address) == (id, wanted.address)
                     }
-                    *outcome = Outcome::Failed(Error::new(command.operation(), ErrorKind::TunnelIgnored).into());
+                    _ => false,
+                });
+                if matches!(command, Command::AddDestination(..)) && is_last {
+                    self.remove_destination(id, &wanted.address)?;
                 }
-                // Somebody else has changed or deleted it meanwhile: this says nothing of the kernel.
-                _ => {}
+                failed.push((start + position, Error::new(operation, ErrorKind::TunnelIgnored)));
             }
         }
+        failed.sort_by_key(|(position, _)| *position);
         Ok(())
     }
 }
 
-/// The connections of a namespace, one at a time.
-#[derive(Debug)]
-pub struct Connections {
-    lines: Lines<BufReader<File>>,
-}
-
-impl Iterator for Connections {
-    type Item = Result<Connection, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        // The title, and what a newer kernel may show besides, is none.
-        self.lines.by_ref().find_map(|line| match line {
-            Ok(line) => parse_connection(&line).map(Ok),
-            Err(error) => Some(Err(Error::new(Operation::Connections, ErrorKind::Io(error)))),
-        })
-    }
+fn read_setting(setting: &Setting) -> io::Result<String> {
+    fs::read_to_string(Path::new(PROC_SYS).join(setting.name))
 }
 
 /// What it means that a file of the kernel's cannot be used.

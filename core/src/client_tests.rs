@@ -7,10 +7,10 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLMSG_DONE};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::*;
-use crate::Version;
 use crate::transport::Transport;
 use crate::transport::tests::{acknowledgement, message, pair, script};
 use crate::wire::tests::emitted;
+use crate::{Outcome, Version};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -19,6 +19,7 @@ const CONTROLLER: u16 = 16;
 const GET_FAMILY: u8 = 3;
 
 const NEW_SERVICE: u8 = 1;
+const GET_SERVICE: u8 = 4;
 const NEW_DEST: u8 = 5;
 const SET_DEST: u8 = 6;
 const DEL_DEST: u8 = 7;
@@ -178,7 +179,7 @@ fn a_batch_that_is_interrupted_says_what_became_of_each_command() {
     let client = client([first, second]);
     let commands = vec![Command::DeleteService(web().id); 1000];
     let report = client.batch(&commands).unwrap();
-    let error = report.interrupted.unwrap();
+    let error = report.interrupted.as_ref().unwrap();
     assert!(matches!(error.kind, ErrorKind::TimedOut(_)), "{error}");
     client.batch(&commands[..1]).unwrap();
     drop(client);
@@ -186,8 +187,8 @@ fn a_batch_that_is_interrupted_says_what_became_of_each_command() {
     let asked = asked.join().unwrap();
     let piece = asked.iter().skip(1).position(|(_, command)| *command == GET_INFO).unwrap();
     assert_eq!(asked.len(), 1 + 2 * (piece + 1));
-    assert_eq!(report.outcomes.len(), commands.len());
-    for (position, outcome) in report.outcomes.iter().enumerate() {
+    assert_eq!(report.outcomes().count(), commands.len());
+    for (position, outcome) in report.outcomes().enumerate() {
         let right = match position {
             _ if position < piece => matches!(outcome, Outcome::Done),
             _ if position == piece + 1 => {
@@ -219,6 +220,7 @@ fn a_number_of_the_family_that_is_out_of_date_is_looked_up_again_and_the_command
 
 #[test]
 fn a_kernel_that_makes_an_ipip_tunnel_of_another_is_found_out() {
+    // It does not say what kind of tunnel it is.
     let old = || {
         kernel(30, |command| match command {
             GET_DEST => Say::Replies(vec![listed(real(Forwarding::TUNNEL))]),
@@ -243,6 +245,16 @@ fn a_kernel_that_makes_an_ipip_tunnel_of_another_is_found_out() {
     drop(editing);
     let requests = [SET_DEST, GET_INFO, GET_DEST, NEW_DEST, GET_INFO].map(|command| (30, command));
     assert_eq!(asked.join().unwrap()[1..], requests);
+
+    // What a later command made of it stays too.
+    let (kernel, asked) = old();
+    let changing = client([kernel]);
+    let add = Command::AddDestination(web().id, real(GUE));
+    let edit = Command::EditDestination(web().id, real(Forwarding::TUNNEL));
+    let report = changing.batch(&[add, edit]).unwrap();
+    assert!(matches!(&report.failed[..], [(0, error)] if matches!(error.kind, ErrorKind::TunnelIgnored)), "{report:?}");
+    drop(changing);
+    assert!(!asked.join().unwrap().contains(&(30, DEL_DEST)));
 }
 
 #[test]
@@ -284,4 +296,51 @@ fn a_missing_scheduler_is_told_from_a_missing_persistence_engine() {
     let (kind, additions) = add(&service, Some(Errno::INVAL));
     assert!(matches!(&kind, ErrorKind::NoSuchPersistenceEngine(name) if name == "sip"), "{kind:?}");
     assert_eq!(additions, 2);
+    // Asked, the kernel says neither: without IPv6 it never looks.
+    let (kind, _) = add(&service, Some(Errno::AFNOSUPPORT));
+    assert!(matches!(&kind, ErrorKind::Kernel { errno: 2, text: Some(text) } if text.contains("'sip'")), "{kind:?}");
+}
+
+#[test]
+fn a_refusal_is_known_even_if_no_more_is_heard() {
+    let (kernel, _) = kernel(30, |command| match command {
+        NEW_SERVICE => Say::Refused(Errno::EXIST),
+        _ => Say::Nothing,
+    });
+    let error = client([kernel]).add_service(&web()).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::ServiceExists), "{error}");
+}
+
+#[test]
+fn an_entry_that_a_dump_shows_twice_is_in_a_snapshot_once() {
+    let service = || emitted(&Command::AddService(web()));
+    let (kernel, _) = kernel(30, move |command| match command {
+        GET_SERVICE => Say::Replies(vec![service(), service()]),
+        _ => Say::Replies(vec![listed(real(GUE)), listed(real(GUE))]),
+    });
+    let table = client([kernel]).snapshot().unwrap();
+    assert_eq!(table.len(), 1);
+    assert_eq!(table[0].destinations.len(), 1);
+}
+
+#[test]
+fn every_error_number_is_kept() {
+    let client = client([]);
+    let id = web().id;
+    let address = real(GUE).address;
+    for operation in [
+        Operation::Info,
+        Operation::AddService(id),
+        Operation::DeleteService(id),
+        Operation::AddDestination(id, address),
+        Operation::EditDestination(id, address),
+        Operation::StartDaemon(Role::Master),
+        Operation::StopDaemon(Role::Backup),
+    ] {
+        for errno in 1..=4095 {
+            let error = refused(operation, Refusal { errno, text: None }, &client.connector);
+            assert_eq!(error.raw_os_error(), Some(errno), "{error:?}");
+            assert!(error.to_string().starts_with(&format!("cannot {operation}: ")), "{error}");
+        }
+    }
 }

@@ -29,6 +29,6 @@ pub struct Connection {
 pub struct PersistenceData {
     /// The engine's name, such as `sip`.
     pub engine: String,
-    /// What names the client, such as a SIP call's id.
+    /// What names the client, such as a SIP call's id. It comes from the client; what is not UTF-8 is replaced.
     pub data: String,
 }

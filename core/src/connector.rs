@@ -121,7 +121,7 @@ impl Connector {
     fn open(&self, deadline: &mut Deadline) -> Result<Connection, Failure> {
         let mut transport = self.in_namespace(Transport::open)?;
         let family_id = match transport.family_id(IPVS_GENL_NAME, deadline) {
-            Err(Failure::NoFamily) if self.load_module && load_module(deadline) => {
+            Err(Failure::NoFamily) if self.load_module && load_module(deadline)? => {
                 transport.family_id(IPVS_GENL_NAME, deadline)
             }
             result => result,
@@ -152,7 +152,7 @@ impl Connection {
 }
 
 /// Runs `modprobe ip_vs`; says whether it may have helped.
-fn load_module(deadline: &mut Deadline) -> bool {
+fn load_module(deadline: &mut Deadline) -> Result<bool, Failure> {
     let child = Process::new(MODPROBE)
         .arg("ip_vs")
         .env_clear()
@@ -160,21 +160,25 @@ fn load_module(deadline: &mut Deadline) -> bool {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    child.is_ok_and(|mut child| wait(&mut child, deadline))
+    match child {
+        Ok(mut child) => wait(&mut child, deadline),
+        Err(_) => Ok(false),
+    }
 }
 
-fn wait(child: &mut Child, deadline: &mut Deadline) -> bool {
+fn wait(child: &mut Child, deadline: &mut Deadline) -> Result<bool, Failure> {
     loop {
         match child.try_wait() {
             Ok(None) => {}
-            Ok(Some(status)) => return status.success(),
+            Ok(Some(status)) => return Ok(status.success()),
             // The host has taken the exit status itself.
-            Err(_) => return true,
+            Err(_) => return Ok(true),
         }
-        if deadline.left().is_err() {
+        if let Err(failure) = deadline.left() {
+            // It may not die at once, where it waits inside the kernel, and so it is not waited for.
             let _ = child.kill();
-            let _ = child.wait();
-            return false;
+            let _ = child.try_wait();
+            return Err(failure);
         }
         thread::sleep(Duration::from_millis(5));
     }

@@ -52,8 +52,9 @@ pub struct SyncDaemon {
     pub interface: String,
     /// Which messages belong together (`IPVS_DAEMON_ATTR_SYNC_ID`), 0 to 255; a backup with 0 takes all.
     pub sync_id: u8,
-    /// Longest payload of a message in bytes (`IPVS_DAEMON_ATTR_SYNC_MAXLEN`, since Linux 4.3), 1 to 65507; 0 is what
-    /// the interface takes, up to 1500 for a master.
+    /// Longest payload of a message in bytes (`IPVS_DAEMON_ATTR_SYNC_MAXLEN`, since Linux 4.3), 1 to 65507; 0 is 1472
+    /// for a master and what the interface takes, 1472 at least, for a backup. The kernel makes room for a message, 1024
+    /// bytes for a backup, where it is less, and takes 65487 with an IPv6 group where it is more.
     pub max_length: u16,
     /// Multicast address (`IPVS_DAEMON_ATTR_MCAST_GROUP` or `GROUP6`, since Linux 4.3); absent is 224.0.0.81.
     pub group: Option<IpAddr>,

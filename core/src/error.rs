@@ -215,12 +215,13 @@ pub enum ErrorKind {
     #[error("none with this role runs")]
     NoSuchDaemon,
     /// There is no such network interface (`ENODEV`).
-    #[error("there is no such network interface, or it is down")]
+    #[error("there is no such network interface")]
     NoSuchInterface,
     /// The kernel has no such setting; older ones have fewer (`ENOENT`).
     #[error("this kernel has no such setting")]
     NoSuchSetting,
-    /// The kernel made an IPIP tunnel of a GUE or GRE one (`EOPNOTSUPP`).
+    /// The kernel made an IPIP tunnel of a GUE or GRE one (`EOPNOTSUPP`). A destination that was being added was deleted
+    /// again; one that was being edited is an IPIP tunnel now.
     #[error("this kernel has only IPIP tunnels; GUE and GRE need Linux 5.3")]
     TunnelIgnored,
     /// A setting is out of range or does not go with another; nothing was sent.
@@ -260,6 +261,24 @@ pub enum ErrorKind {
          while a sync daemon runs, or the interface 'lo' of the network namespace is down"
     )]
     DestinationRefused,
+    /// The kernel started no such daemon (`EINVAL`).
+    #[error(
+        "the kernel refused it: a service has destinations of another address family, which a sync daemon cannot tell of, \
+         or the multicast group does not suit the interface"
+    )]
+    DaemonRefused,
+    /// The setting cannot be written (`EACCES` or `EROFS`).
+    #[error(
+        "{}: it needs CAP_NET_ADMIN for the network namespace {namespace}; some settings are of the first network \
+         namespace only, and in a container /proc/sys may be read-only",
+        plain(error)
+    )]
+    SettingDenied {
+        /// The network namespace for people.
+        namespace: String,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The socket or a file of the kernel's failed.
     #[error("the kernel cannot be reached: {}", plain(_0))]
     Io(#[source] io::Error),
@@ -291,6 +310,8 @@ impl ErrorKind {
             Self::Kernel { .. } => "kernel",
             Self::Namespace { .. } => "namespace",
             Self::DestinationRefused => "destination_refused",
+            Self::DaemonRefused => "daemon_refused",
+            Self::SettingDenied { .. } => "setting_denied",
             Self::Io(_) => "io",
             Self::Malformed(_) => "malformed",
         }
@@ -327,11 +348,13 @@ impl Error {
             | ErrorKind::Unavailable => Errno::NOENT,
             ErrorKind::NoSuchInterface => Errno::NODEV,
             ErrorKind::TunnelIgnored => Errno::OPNOTSUPP,
-            ErrorKind::InvalidArgument(_) | ErrorKind::DestinationRefused => Errno::INVAL,
+            ErrorKind::InvalidArgument(_) | ErrorKind::DestinationRefused | ErrorKind::DaemonRefused => Errno::INVAL,
             ErrorKind::PermissionDenied(_) => Errno::PERM,
             ErrorKind::TimedOut(_) => Errno::TIMEDOUT,
             ErrorKind::Kernel { errno, .. } => return Some(*errno),
-            ErrorKind::Io(error) | ErrorKind::Namespace { error, .. } => return error.raw_os_error(),
+            ErrorKind::Io(error) | ErrorKind::Namespace { error, .. } | ErrorKind::SettingDenied { error, .. } => {
+                return error.raw_os_error();
+            }
             ErrorKind::Malformed(_) => Errno::BADMSG,
         };
         Some(errno.raw_os_error())
@@ -381,6 +404,7 @@ pub(crate) fn refused(operation: Operation, refusal: Refusal, connector: &Connec
         ) => ErrorKind::NoSuchService,
         (Errno::NOENT, Op::EditDestination(..) | Op::DeleteDestination(..)) => ErrorKind::NoSuchDestination,
         (Errno::INVAL, Op::AddDestination(..) | Op::EditDestination(..)) => ErrorKind::DestinationRefused,
+        (Errno::INVAL, Op::StartDaemon(_)) => ErrorKind::DaemonRefused,
         // Or the persistence engine: only the client can tell.
         (Errno::NOENT, Op::AddService(_) | Op::EditService(_)) => ErrorKind::NoSuchScheduler(String::new()),
         _ => ErrorKind::Kernel { errno, text },

@@ -32,6 +32,7 @@ mod info;
 mod overview;
 mod proc;
 mod process;
+mod report;
 pub mod rules;
 mod service;
 mod setting;
@@ -40,7 +41,7 @@ mod timeouts;
 mod transport;
 mod wire;
 
-pub use client::{Client, Connections, DEFAULT_TIMEOUT, Ensured, Options, Outcome, Report, ServiceTable};
+pub use client::{Client, DEFAULT_TIMEOUT, Ensured, Options, ServiceTable};
 pub use command::Command;
 pub use connection::{Connection, PersistenceData};
 pub use daemon::{Role, SyncDaemon};
@@ -51,6 +52,8 @@ pub use destination::{
 pub use error::{Error, ErrorKind, InvalidArgument, Operation};
 pub use info::{Info, Version};
 pub use overview::{OverviewDestination, OverviewId, OverviewService};
+pub use proc::Connections;
+pub use report::{Outcome, Report};
 pub use service::{
     DEFAULT_SCHEDULER, Family, MODULE_NAME_MAX, Netmask, PERSISTENCE_TIMEOUT_MAX, Protocol, SchedulerFlags, Service,
     ServiceEntry, ServiceId, scheduler,

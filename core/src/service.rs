@@ -473,7 +473,8 @@ fn check_module_name(field: &'static str, name: &str) -> Result<(), InvalidArgum
     if name.len() > MODULE_NAME_MAX {
         return wrong(format!("'{name}' is longer than {MODULE_NAME_MAX} bytes"));
     }
-    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // Where rules are written down, a word that begins with # is a comment.
+    if name.starts_with('#') || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
         return wrong(format!("{name:?} has a character that no module name has"));
     }
     Ok(())

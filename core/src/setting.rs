@@ -57,6 +57,8 @@ pub struct Setting {
 
 const INT_MAX: i64 = i32::MAX as i64;
 const COUNT: SettingKind = SettingKind::Number(0, INT_MAX);
+/// Seconds that the kernel keeps in its own unit, of which there are up to 1000 a second.
+const SECONDS: SettingKind = SettingKind::Number(0, INT_MAX / 1000);
 const MODE: SettingKind = SettingKind::Number(0, 3);
 use SettingKind::{Number, PowerOfTwo, Switch, Text, Threshold};
 
@@ -87,8 +89,8 @@ settings! {
     expire_nodest_conn Switch, "a connection of a deleted destination ends at once instead of waiting for its return";
     expire_quiescent_template Switch, "a client's persistence ends when its server's weight becomes 0";
     ignore_tunneled Switch, "packets that came through a tunnel are not balanced again";
-    lblc_expiration COUNT, "seconds after which the scheduler lblc forgets an entry";
-    lblcr_expiration COUNT, "seconds after which the scheduler lblcr forgets an entry";
+    lblc_expiration SECONDS, "seconds after which the scheduler lblc forgets an entry; there while its module is loaded";
+    lblcr_expiration SECONDS, "seconds after which the scheduler lblcr forgets an entry; there while its module is loaded";
     nat_icmp_send Switch, "an ICMP error goes out when a masqueraded packet from a server has no connection";
     pmtu_disc Switch, "a packet that is too large for a tunnel is refused with an ICMP error instead of cut";
     run_estimation Switch, "rates are estimated; off, all counters of listings stand still";
@@ -101,23 +103,23 @@ settings! {
     sync_persist_mode Switch, "a persistence template is synchronised by sync_threshold instead of with each connection";
     sync_ports PowerOfTwo(1, 64), "how many ports, and threads, a synchronisation daemon uses";
     sync_qlen_max COUNT, "how many messages may wait to be sent by the synchronisation daemon";
-    sync_refresh_period COUNT, "seconds between two messages about the same connection; 0 is by sync_threshold";
+    sync_refresh_period SECONDS, "seconds between two messages about the same connection; 0 is by sync_threshold";
     sync_retries MODE, "how often a message about a new connection is repeated";
     sync_sock_size COUNT, "buffer of the synchronisation daemon's sockets in bytes; 0 is the system's";
     sync_threshold Threshold, "a connection is synchronised from so many packets on, and again every so many packets";
     sync_version Switch, "the synchronisation protocol: 0 is before Linux 2.6.39, 1 since";
-    timeout_close COUNT, "seconds in the state CLOSE, in old kernels";
-    timeout_closewait COUNT, "seconds in the state CLOSE_WAIT, in old kernels";
-    timeout_established COUNT, "seconds in the state ESTABLISHED, in old kernels";
-    timeout_finwait COUNT, "seconds in the state FIN_WAIT, in old kernels";
-    timeout_icmp COUNT, "seconds for ICMP, in old kernels";
-    timeout_lastack COUNT, "seconds in the state LAST_ACK, in old kernels";
-    timeout_listen COUNT, "seconds in the state LISTEN, in old kernels";
-    timeout_synack COUNT, "seconds in the state SYNACK, in old kernels";
-    timeout_synrecv COUNT, "seconds in the state SYN_RECV, in old kernels";
-    timeout_synsent COUNT, "seconds in the state SYN_SENT, in old kernels";
-    timeout_timewait COUNT, "seconds in the state TIME_WAIT, in old kernels";
-    timeout_udp COUNT, "seconds for UDP, in old kernels";
+    timeout_close SECONDS, "seconds in the state CLOSE, in old kernels";
+    timeout_closewait SECONDS, "seconds in the state CLOSE_WAIT, in old kernels";
+    timeout_established SECONDS, "seconds in the state ESTABLISHED, in old kernels";
+    timeout_finwait SECONDS, "seconds in the state FIN_WAIT, in old kernels";
+    timeout_icmp SECONDS, "seconds for ICMP, in old kernels";
+    timeout_lastack SECONDS, "seconds in the state LAST_ACK, in old kernels";
+    timeout_listen SECONDS, "seconds in the state LISTEN, in old kernels";
+    timeout_synack SECONDS, "seconds in the state SYNACK, in old kernels";
+    timeout_synrecv SECONDS, "seconds in the state SYN_RECV, in old kernels";
+    timeout_synsent SECONDS, "seconds in the state SYN_SENT, in old kernels";
+    timeout_timewait SECONDS, "seconds in the state TIME_WAIT, in old kernels";
+    timeout_udp SECONDS, "seconds for UDP, in old kernels";
 }
 
 impl Setting {

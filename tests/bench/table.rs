@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipvs_core::rules::RuleDisplay;
-use ipvs_core::{Client, Command, Destination, Forwarding, Outcome, Service, ServiceId};
+use ipvs_core::{Client, Command, Destination, Forwarding, Service, ServiceId};
 
 use crate::Result;
 
@@ -88,8 +88,8 @@ pub fn add_all(client: &Client, commands: &[Command]) -> Result<()> {
     if let Some(error) = report.interrupted {
         return Err(error.into());
     }
-    match report.outcomes.into_iter().find(|outcome| !matches!(outcome, Outcome::Done)) {
-        Some(outcome) => Err(format!("a command of a batch: {outcome:?}").into()),
+    match report.failed.into_iter().next() {
+        Some((_, error)) => Err(error.into()),
         None => Ok(()),
     }
 }

@@ -42,7 +42,9 @@ fn every_kind() -> Vec<Command> {
         ("tcp://10.0.0.1:80", real("192.168.1.11:1").with_weight(0).with_thresholds(u32::MAX, u32::MAX)),
         ("tcp://10.0.0.1:80", real("192.168.1.12:65535").with_thresholds(1, 0)),
         ("tcp://10.0.0.1:80", real("192.168.1.13:80").with_forwarding(Forwarding::DirectRoute)),
+        ("tcp://10.0.0.1:80", real("192.168.1.13:8080").with_forwarding(Forwarding::DirectRoute)),
         ("tcp://10.0.0.1:80", through("192.168.1.14:80", Tunnel::Ipip)),
+        ("tcp://10.0.0.1:80", through("192.168.1.14:0", Tunnel::Ipip)),
         ("tcp://10.0.0.1:80", through("192.168.1.15:80", Tunnel::Gue { port: 1, checksum: off })),
         ("tcp://10.0.0.1:80", through("192.168.1.16:80", Tunnel::Gue { port: 65535, checksum: on })),
         ("tcp://10.0.0.1:80", through("192.168.1.17:80", Tunnel::Gue { port: 6080, checksum: remote })),
@@ -74,10 +76,10 @@ fn settings(table: &[ServiceTable]) -> Vec<(Service, Vec<Destination>)> {
 fn all_done(client: &Client, commands: &[Command]) {
     let report = client.batch(commands).unwrap();
     assert!(report.interrupted.is_none(), "{report:?}");
-    for (command, outcome) in commands.iter().zip(&report.outcomes) {
+    for (command, outcome) in commands.iter().zip(report.outcomes()) {
         assert!(matches!(outcome, Outcome::Done), "{}: {outcome:?}", RuleDisplay(command));
     }
-    assert_eq!(report.outcomes.len(), commands.len());
+    assert!(report.is_done());
 }
 
 #[test]
@@ -145,7 +147,7 @@ fn a_batch_says_what_became_of_each_command() {
     let report = client.batch(&commands).unwrap();
     assert!(report.interrupted.is_none());
     let mut seen = HashSet::new();
-    for (port, outcome) in ports.iter().zip(&report.outcomes) {
+    for (port, outcome) in ports.iter().zip(report.outcomes()) {
         match outcome {
             Outcome::Done => assert!(seen.insert(*port), "{port}"),
             Outcome::Failed(error) => {
@@ -167,9 +169,8 @@ fn no_answer_is_lost_when_all_fail() {
     let commands: Vec<Command> = (0..5000).map(|_| Command::DeleteService(missing)).collect();
     let report = client.batch(&commands).unwrap();
     assert!(report.interrupted.is_none(), "{:?}", report.interrupted);
-    let failed =
-        |outcome: &Outcome| matches!(outcome, Outcome::Failed(error) if matches!(error.kind, ErrorKind::NoSuchService));
-    assert!(report.outcomes.iter().all(failed));
+    assert!(report.failed.iter().map(|(position, _)| *position).eq(0..commands.len()));
+    assert!(report.failed.iter().all(|(_, error)| matches!(error.kind, ErrorKind::NoSuchService)));
 }
 
 #[test]
@@ -181,7 +182,7 @@ fn a_command_that_cannot_be_right_keeps_the_whole_batch_back() {
     let error = client.batch(&commands).unwrap_err();
     assert_eq!(error.to_string(), "cannot add service tcp://10.0.0.1:81: scheduler: the name is empty");
     assert!(namespace.witness().is_empty());
-    assert!(client.batch(&[]).unwrap().outcomes.is_empty());
+    assert!(client.batch(&[]).unwrap().is_done());
 }
 
 #[test]
@@ -246,6 +247,35 @@ fn a_weight_changes_and_nothing_else() {
     );
     let error = client.set_weight(&id("tcp://10.0.0.9:80"), &"10.9.9.9:9".parse().unwrap(), 1).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::NoSuchService), "{error}");
+}
+
+#[test]
+fn a_tunnel_that_changes_within_a_batch_stays_as_it_was_left() {
+    let gue = Forwarding::Tunnel(Tunnel::Gue { port: 6080, checksum: TunnelChecksum::On });
+    let tunnel = |forwarding| real("192.168.1.10:80").with_forwarding(forwarding);
+    let web = Service::new(id("tcp://10.0.0.1:80"));
+    let address = tunnel(gue).address;
+    let middles = [
+        vec![Command::EditDestination(web.id, tunnel(Forwarding::TUNNEL))],
+        vec![Command::DeleteDestination(web.id, address), Command::AddDestination(web.id, tunnel(Forwarding::TUNNEL))],
+    ];
+    for middle in middles {
+        let _namespace = Namespace::enter();
+        let client = Client::connect().unwrap();
+        let begin = [Command::AddService(web.clone()), Command::AddDestination(web.id, tunnel(gue))];
+        all_done(&client, &[&begin[..], &middle].concat());
+        assert_eq!(client.destinations(&web.id).unwrap()[0].destination, tunnel(Forwarding::TUNNEL));
+    }
+}
+
+#[test]
+fn a_scheduler_is_found_missing_whatever_services_there_are() {
+    let _namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    client.add_service(&Service::new(id("tcp://[::]:0")).with_persistence(60)).unwrap();
+    let sip = Service::new(id("udp://10.0.0.1:5060")).with_persistence(60).with_persistence_engine("sip");
+    let error = client.add_service(&sip.with_scheduler("nosched")).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NoSuchScheduler(_)), "{error}");
 }
 
 #[test]

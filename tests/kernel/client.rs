@@ -113,4 +113,5 @@ fn without_privilege_the_error_names_the_capability() {
     assert!(matches!(error.kind, ErrorKind::PermissionDenied(_)), "{error}");
     assert_eq!(error.raw_os_error(), Some(1));
     assert!(error.to_string().contains("CAP_NET_ADMIN"), "{error}");
+    assert!(error.to_string().contains("for the network namespace that it runs in"), "{error}");
 }

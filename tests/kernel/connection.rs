@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ipvs_core::{Client, Connection, Destination, Forwarding, OverviewId, Protocol, Service, ServiceId};
+use ipvs_core::{Client, Connection, Destination, Forwarding, Options, OverviewId, Protocol, Service, ServiceId};
 
 use crate::namespace::{Namespace, run};
 
@@ -93,6 +93,38 @@ fn persistence_shows_as_a_template() {
     assert_eq!(template.protocol, Protocol::Udp);
     assert!(listed.iter().any(|connection| connection.state == "UDP"), "{listed:?}");
     assert_eq!(client.destinations(&id).unwrap()[0].persistent_connections, 1);
+}
+
+#[test]
+fn what_a_persistence_engine_knows_is_shown_whatever_a_client_sends() {
+    let (namespace, client) = director();
+    let service = Service::new("udp://10.0.0.1:5060".parse().unwrap())
+        .with_scheduler("rr")
+        .with_persistence(60)
+        .with_persistence_engine("sip")
+        .with_one_packet();
+    add(&client, &service, "127.0.0.1:5070");
+    let server = UdpSocket::bind("127.0.0.1:5070").unwrap();
+    server.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let ours = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for call in [&b"plain-id@host"[..], b"b\xe9\xffd-id@host"] {
+        let invite = [b"INVITE sip:user@host SIP/2.0\r\nCall-ID: ", call, b"\r\nCSeq: 1 INVITE\r\n\r\n"].concat();
+        ours.send_to(&invite, "10.0.0.1:5060").unwrap();
+        server.recv(&mut [0; 256]).unwrap();
+    }
+    let mut listed: Vec<_> = connections(&client).into_iter().filter_map(|connection| connection.persistence).collect();
+    listed.sort_by(|one, other| one.data.cmp(&other.data));
+    let data: Vec<_> = listed.iter().map(|data| (data.engine.as_str(), data.data.as_str())).collect();
+    assert_eq!(data, [("sip", "b\u{fffd}\u{fffd}d-id@host"), ("sip", "plain-id@host")]);
+
+    // From outside the namespace too.
+    let name = namespace.name().to_owned();
+    let outside = Namespace::enter();
+    let named = Client::connect_with(&Options::default().with_netns(name)).unwrap();
+    assert!(connections(&named).iter().any(|connection| connection.persistence.is_some()));
+    assert!(connections(&Client::connect().unwrap()).is_empty());
+    eventually(|| named.total_stats().unwrap().connections >= 2, &true);
+    drop(outside);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Synchronisation daemons in the kernel.
 
-use ipvs_core::{Client, ErrorKind, Role, SyncDaemon};
+use ipvs_core::{Client, Destination, ErrorKind, Forwarding, Role, Service, SyncDaemon};
 
 use crate::namespace::{Namespace, run};
 
@@ -50,6 +50,37 @@ fn the_kernel_chooses_what_is_left_out() {
     assert_eq!(listed[0].group, Some(SyncDaemon::DEFAULT_GROUP));
     assert_eq!((listed[0].sync_id, listed[0].port, listed[0].ttl), (0, 8848, 1));
     assert_eq!(listed[0].max_length, 1500 - 20 - 8);
+}
+
+#[test]
+fn the_kernel_makes_room_for_a_message() {
+    let (_namespace, client) = director();
+    for (role, group, asked, given) in [
+        (Role::Backup, None, 1, 1024),
+        (Role::Backup, None, 65507, 65507),
+        (Role::Backup, Some("ff02::5"), 65507, 65487),
+        (Role::Master, Some("ff02::5"), 1400, 1400),
+    ] {
+        let mut daemon = daemon(role);
+        (daemon.sync_id, daemon.max_length) = (1, asked);
+        daemon.group = group.map(|group| group.parse().unwrap());
+        client.start_daemon(&daemon).unwrap();
+        let listed = client.daemons().unwrap().remove(0);
+        assert_eq!((listed.sync_id, listed.max_length), (1, given), "{role} {group:?} {asked}");
+        client.stop_daemon(role).unwrap();
+    }
+}
+
+#[test]
+fn a_table_of_mixed_families_has_no_daemon() {
+    let (_namespace, client) = director();
+    let web = Service::new("tcp://10.0.0.1:80".parse().unwrap());
+    client.add_service(&web).unwrap();
+    let real = Destination::new("[2001:db8::a]:80".parse().unwrap()).with_forwarding(Forwarding::TUNNEL);
+    client.add_destination(&web.id, &real).unwrap();
+    let error = client.start_daemon(&daemon(Role::Master)).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::DaemonRefused), "{error}");
+    assert_eq!(error.raw_os_error(), Some(22));
 }
 
 /// The kernel usually never acknowledges the stopping of a daemon that was just started.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ipvs_core::{Client, ErrorKind, Options, SETTINGS, SettingValue};
+use ipvs_core::{Client, ErrorKind, Options, SETTINGS, SettingKind, SettingValue};
 
 use crate::namespace::Namespace;
 
@@ -23,10 +23,34 @@ fn every_setting_of_this_kernel_is_known_and_can_be_written_back() {
             Ok(()) => assert_eq!(client.setting(setting.name).unwrap(), value),
             // It is of the whole machine: only the first namespace may write it.
             Err(error) if setting.name == "debug_level" => {
-                assert!(matches!(error.kind, ErrorKind::PermissionDenied(_)), "{error}");
+                assert!(matches!(error.kind, ErrorKind::SettingDenied { .. }), "{error}");
+                assert_eq!(error.raw_os_error(), Some(13));
             }
             Err(error) => panic!("{error}"),
         }
+    }
+}
+
+#[test]
+fn every_setting_of_this_kernel_takes_its_edges() {
+    let _namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    for (setting, before) in client.settings().unwrap() {
+        let edges = match setting.kind {
+            // It is of the whole machine.
+            _ if setting.name == "debug_level" => continue,
+            SettingKind::Switch => vec![SettingValue::Switch(true), SettingValue::Switch(false)],
+            SettingKind::Number(least, most) | SettingKind::PowerOfTwo(least, most) => {
+                vec![SettingValue::Number(least), SettingValue::Number(most)]
+            }
+            SettingKind::Threshold => vec![SettingValue::Threshold(0, 1), SettingValue::Threshold(3, 0)],
+            SettingKind::Text => continue,
+        };
+        for value in edges {
+            client.set_setting(setting.name, &value).unwrap();
+            assert_eq!(client.setting(setting.name).unwrap(), value, "{}", setting.name);
+        }
+        client.set_setting(setting.name, &before).unwrap();
     }
 }
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -175,10 +176,35 @@ def test_a_child_made_during_an_exchange_works() -> None:
         for _ in range(20):
             child = os.fork()
             if child == 0:
-                os._exit(0 if len(lb.services()) == 200 else 1)
+                grandchild = os.fork()
+                if grandchild == 0:
+                    os._exit(0 if len(lb.services()) == 200 else 1)
+                well = os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]) == 0
+                os._exit(0 if well and len(lb.services()) == 200 else 1)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     finally:
         done.set()
         for thread in threads:
             thread.join()
     assert len(lb.services()) == 200
+
+
+def test_signals_all_the_time_disturb_nothing() -> None:
+    """Every interrupted system call is made again."""
+    lb = ipvs.Client()
+    count = 0
+
+    def count_signal(_signal: int, _frame: object) -> None:
+        nonlocal count
+        count += 1
+
+    before = signal.signal(signal.SIGALRM, count_signal)
+    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    try:
+        for port in range(1, 301):
+            lb.add_service(ipvs.Service(f"tcp://10.0.0.1:{port}"))
+            assert len(lb.services()) == port
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert count > 0

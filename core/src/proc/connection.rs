@@ -1,7 +1,44 @@
-//! A line of `/proc/net/ip_vs_conn` (`ip_vs_conn_seq_show`).
+//! The lines of `/proc/net/ip_vs_conn` (`ip_vs_conn_seq_show`).
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 
 use super::{parse_address, parse_protocol};
 use crate::connection::{Connection, PersistenceData};
+use crate::{Error, ErrorKind, Operation};
+
+/// The connections of a namespace, one at a time.
+#[derive(Debug)]
+pub struct Connections {
+    file: BufReader<File>,
+    line: Vec<u8>,
+}
+
+impl Connections {
+    pub(crate) fn new(file: File) -> Self {
+        Self { file: BufReader::new(file), line: Vec::new() }
+    }
+}
+
+impl Iterator for Connections {
+    type Item = Result<Connection, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            self.line.clear();
+            match self.file.read_until(b'\n', &mut self.line) {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => return Some(Err(Error::new(Operation::Connections, ErrorKind::Io(error)))),
+            }
+            // What a persistence engine knows comes from the client, in any bytes. The title, and what a newer kernel may
+            // show besides, is no connection.
+            if let Some(connection) = parse_connection(&String::from_utf8_lossy(&self.line)) {
+                return Some(Ok(connection));
+            }
+        }
+    }
+}
 
 /// One line; nothing if it is not a connection's.
 pub(crate) fn parse_connection(line: &str) -> Option<Connection> {

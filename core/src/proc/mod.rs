@@ -1,4 +1,4 @@
-//! The kernel's text files below `/proc/net` and `/proc/sys` as objects. Opens no files.
+//! The kernel's text files below `/proc/net` as objects. Opens no files.
 
 mod connection;
 mod overview;
@@ -8,6 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::Protocol;
 
+pub use connection::Connections;
+#[cfg(test)]
 pub(crate) use connection::parse_connection;
 pub(crate) use overview::parse_overview;
 pub(crate) use stats::parse_total_stats;

@@ -76,6 +76,8 @@ options! {
     Gatewaying       ['g']      "gatewaying"     Value::None, "reach the real server by direct routing (default)";
     Ipip             ['i']      "ipip"           Value::None, "reach the real server through a tunnel";
     Masquerading     ['m']      "masquerading"   Value::None, "reach the real server by masquerading (NAT)";
+    KeepPort         []         "keep-port"      Value::None,
+        "with -g or -i: keep the real server's own port in the table, though nothing rewrites it";
     TunType          []         "tun-type"       Value::One("ipip|gue|gre"), "with -i: the kind of tunnel (default ipip)";
     TunPort          []         "tun-port"       Value::One("PORT"), "with --tun-type gue: the tunnel's UDP port";
     TunNocsum        []         "tun-nocsum"     Value::None, "with gue or gre: no checksum (default)";
@@ -137,6 +139,7 @@ const SERVICE_SETTINGS: &[&[Name]] = &[
 const SERVER_SETTINGS: &[&[Name]] = &[
     &[Name::Ipv6],
     &[Name::Gatewaying, Name::Ipip, Name::Masquerading],
+    &[Name::KeepPort],
     &[Name::TunType],
     &[Name::TunPort],
     &[Name::TunNocsum, Name::TunCsum, Name::TunRemcsum],

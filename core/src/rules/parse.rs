@@ -244,8 +244,34 @@ impl<'a> Given<'a> {
             Name::Help => return Ok(Invocation::Help),
             other => return Err(RuleError::syntax(format!("{} is not a command, see --help", other.usage()))),
         };
-        change.check()?;
+        change.check().map_err(|argument| self.placed(argument))?;
         Ok(Invocation::Change(change))
+    }
+
+    /// What an object finds wrong, at the option that set it.
+    fn placed(&self, argument: InvalidArgument) -> RuleError {
+        let names: &[Name] = match argument.field {
+            "scheduler" => &[Name::Scheduler],
+            "persistence_engine" => &[Name::PersistEngine],
+            "persistence_timeout" => &[Name::Persistent],
+            "netmask" => &[Name::Netmask],
+            "one_packet" => &[Name::OnePacket],
+            "destination" | "forwarding" => &[Name::RealServer],
+            "weight" => &[Name::Weight],
+            "lower_threshold" => &[Name::LThreshold],
+            "tunnel" => &[Name::TunType],
+            "tcp" | "tcp_fin" | "udp" => &[Name::Set],
+            "interface" => &[Name::McastInterface],
+            "max_length" => &[Name::SyncMaxlen],
+            "group" => &[Name::McastGroup],
+            _ => &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService],
+        };
+        let option = names.iter().find_map(|name| self.get(*name));
+        let error = RuleError::from(argument);
+        match option {
+            Some(option) => error.at(option.position),
+            None => error,
+        }
     }
 
     fn service(&self) -> Result<Service, RuleError> {
@@ -271,9 +297,11 @@ impl<'a> Given<'a> {
 
     fn destination(&self, service: &ServiceId) -> Result<Destination, RuleError> {
         let mut destination = Destination::new(self.destination_address(service)?).with_forwarding(self.forwarding()?);
-        if destination.forwarding != Forwarding::Masquerade
-            && let Some(port) = service.port()
-        {
+        if destination.forwarding == Forwarding::Masquerade {
+            if self.has(Name::KeepPort) {
+                return Err(self.wrong(Name::KeepPort, "goes with -g and -i only: masquerading always keeps it"));
+            }
+        } else if let Some(port) = service.port().filter(|_| !self.has(Name::KeepPort)) {
             // Nothing rewrites the port on these ways; ipvsadm has always put the service's in.
             destination.address.set_port(port);
         }
@@ -398,10 +426,7 @@ impl<'a> Given<'a> {
 }
 
 fn number<T: FromStr>(field: &'static str, text: &str, range: &str) -> Result<T, InvalidArgument> {
-    // `parse` would take a plus sign too.
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = if digits { text.parse().ok() } else { None };
-    number.ok_or_else(|| InvalidArgument::new(field, format!("'{text}' is not {range}")))
+    text.parse().map_err(|_| InvalidArgument::new(field, format!("'{text}' is not {range}")))
 }
 
 fn netmask(text: &str, family: Family) -> Result<Netmask, InvalidArgument> {
@@ -543,6 +568,8 @@ mod tests {
         assert_eq!(port("-a -t 10.0.0.1:80 -r 192.168.1.10:8080"), 80);
         assert_eq!(port("-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -i"), 80);
         assert_eq!(port("-a -f 1 -r 192.168.1.10:8080 -g"), 8080);
+        assert_eq!(port("-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -g --keep-port"), 8080);
+        assert_eq!(port("-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -i --keep-port"), 8080);
     }
 
     #[test]
@@ -558,9 +585,13 @@ mod tests {
             ("-A -t 10.0.0.1:80 -s rr -s rr", "-s, --scheduler is given twice"),
             ("-A -t 10.0.0.1:80 more", "unexpected argument more"),
             ("-L -L", "-L, --list is given twice"),
+            (
+                "-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m --keep-port",
+                "--keep-port goes with -g and -i only: masquerading always keeps it",
+            ),
             ("-A -t 10.0.0.1:80 -6", "-6, --ipv6 goes with -f, --fwmark-service only: an address shows its family"),
             ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w 2147483648", "weight: 2147483648 is above 2147483647"),
-            ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w +1", "weight: '+1' is not a number from 0 to 2147483647"),
+            ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w -1", "weight: '-1' is not a number from 0 to 2147483647"),
             ("-a -t 10.0.0.1:80 -r 192.168.1.10 -y 1", "lower_threshold: 1 is above the upper threshold 0"),
             ("-A -f 0", "fwmark: 0 marks no packet; use 1 to 4294967295"),
             ("-A -t 10.0.0.1:80 -b mh-port", "scheduler_flags: 'mh-port' belongs to the scheduler mh, not to wlc"),
@@ -675,6 +706,17 @@ mod tests {
             ("-a -t 10.0.0.1:80 -r 10.0.0.2 -mw x", "1:31: "),
             ("--set 1 2 ü", "1:11: "),
             ("-A -t 10.0.0.1:80 ü -s", "1:19: "),
+            // What only the whole object shows stands at the option that set it.
+            ("-A -t 10.0.0.1:80 -p 60 -M 255.0.255.0", "1:25: "),
+            ("-A -t 10.0.0.1:80 -o", "1:19: "),
+            ("-A -t 10.0.0.1:0", "1:4: "),
+            ("-A -f 1 -p 4294968", "1:9: "),
+            ("-a -t 10.0.0.1:80 -r 192.168.1.1 -w 2147483648", "1:34: "),
+            ("-a -t 10.0.0.1:80 -r 192.168.1.1 -x 1 -y 2", "1:39: "),
+            ("-a -t 10.0.0.1:80 -r [2001:db8::1]:80", "1:19: "),
+            ("--set 4294967 0 2147484", "1:1: "),
+            ("--start-daemon master --mcast-interface sixteen-bytes-xx", "1:23: "),
+            ("--start-daemon master --mcast-interface lo --mcast-group 10.0.0.1", "1:44: "),
         ] {
             let error = parse_rules(text, &Numeric).find_map(Result::err).unwrap();
             assert!(error.to_string().starts_with(place), "{text}: {error}");

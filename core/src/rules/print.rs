@@ -11,7 +11,9 @@ use crate::{
 /// Writes a table as rules, a line each: what `ipvsadm -S -n` writes, and thresholds, which 1.31 leaves out.
 ///
 /// The table that they restore is the same but for a destination that is the local node: the language has no option for
-/// it, so it is written as direct routing, and the kernel finds the address to be local again.
+/// it, so it is written as direct routing, and the kernel finds the address to be local again. What only a newer kernel
+/// can have, or another program can make of an older one (other protocols, methods, tunnels, masks with holes), is written
+/// so that reading it back fails.
 #[must_use]
 pub fn print(table: &[ServiceTable]) -> String {
     let mut text = String::new();
@@ -38,9 +40,11 @@ impl fmt::Display for RuleDisplay<'_> {
             Command::AddService(service) => write!(f, "-A {}", ServiceRule(service)),
             Command::EditService(service) => write!(f, "-E {}", ServiceRule(service)),
             Command::DeleteService(id) => write!(f, "-D {}", IdRule(id)),
-            Command::AddDestination(id, destination) => write!(f, "-a {} {}", IdRule(id), DestinationRule(destination)),
+            Command::AddDestination(id, destination) => {
+                write!(f, "-a {} {}", IdRule(id), DestinationRule(id, destination))
+            }
             Command::EditDestination(id, destination) => {
-                write!(f, "-e {} {}", IdRule(id), DestinationRule(destination))
+                write!(f, "-e {} {}", IdRule(id), DestinationRule(id, destination))
             }
             Command::DeleteDestination(id, address) => write!(f, "-d {} -r {address}", IdRule(id)),
             Command::Zero(Some(id)) => write!(f, "-Z {}", IdRule(id)),
@@ -106,15 +110,17 @@ impl fmt::Display for ServiceRule<'_> {
     }
 }
 
-struct DestinationRule<'a>(&'a Destination);
+struct DestinationRule<'a>(&'a ServiceId, &'a Destination);
 
 impl fmt::Display for DestinationRule<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let destination = self.0;
+        let Self(service, destination) = self;
         let method = match destination.forwarding {
             Forwarding::Masquerade => "-m",
             Forwarding::Tunnel(_) => "-i",
-            Forwarding::DirectRoute | Forwarding::LocalNode | Forwarding::Other(_) => "-g",
+            Forwarding::DirectRoute | Forwarding::LocalNode => "-g",
+            // No option of the language: reading it back says so.
+            Forwarding::Other(number) => &format!("--forwarding-{number}"),
         };
         write!(f, "-r {} {method} -w {}", destination.address, destination.weight)?;
         if let Forwarding::Tunnel(tunnel) = destination.forwarding {
@@ -127,6 +133,10 @@ impl fmt::Display for DestinationRule<'_> {
                 // No kind that the language has: reading it back says so.
                 Tunnel::Other { number, port, flags } => write!(f, " --tun-type {number}:{port}:{flags}")?,
             }
+        }
+        let is_own_port = service.port().is_some_and(|port| port != destination.address.port());
+        if is_own_port && destination.forwarding != Forwarding::Masquerade {
+            write!(f, " --{}", Name::KeepPort.spec().long)?;
         }
         if destination.upper_threshold != 0 {
             write!(f, " -x {}", destination.upper_threshold)?;

@@ -21,47 +21,36 @@ fn interface() -> impl Strategy<Value = String> {
     vec(select(&b"abcxyz0189.-_:@"[..]), 1..=15).prop_map(|name| name.into_iter().map(char::from).collect())
 }
 
-/// What the language makes of a destination: it has no local node, and a port of its own only with masquerading.
-fn in_the_language(id: &ServiceId, mut destination: Destination) -> Destination {
+/// What the language makes of a destination: it has no local node.
+fn in_the_language(mut destination: Destination) -> Destination {
     if destination.forwarding == Forwarding::LocalNode {
         destination.forwarding = Forwarding::DirectRoute;
-    }
-    if destination.forwarding != Forwarding::Masquerade {
-        destination.address.set_port(id.port().unwrap_or(destination.address.port()));
     }
     destination
 }
 
 fn command_in_the_language(command: Command) -> Command {
     match command {
-        Command::AddDestination(id, destination) => Command::AddDestination(id, in_the_language(&id, destination)),
-        Command::EditDestination(id, destination) => Command::EditDestination(id, in_the_language(&id, destination)),
+        Command::AddDestination(id, destination) => Command::AddDestination(id, in_the_language(destination)),
+        Command::EditDestination(id, destination) => Command::EditDestination(id, in_the_language(destination)),
         other => other,
     }
 }
 
 fn table() -> impl Strategy<Value = Vec<ServiceTable>> {
     let destinations = |id| {
-        vec(destination(id).prop_map(move |destination| in_the_language(&id, destination)), 0..4).prop_map(
-            |destinations| {
-                let entry = |destination| DestinationEntry {
-                    destination,
-                    active_connections: 0,
-                    inactive_connections: 0,
-                    persistent_connections: 0,
-                    stats: Stats::default(),
-                };
-                destinations.into_iter().map(entry).collect()
-            },
-        )
+        vec(destination(id).prop_map(in_the_language), 0..4).prop_map(|destinations| {
+            let entry = |destination| DestinationEntry {
+                destination,
+                active_connections: 0,
+                inactive_connections: 0,
+                persistent_connections: 0,
+                stats: Stats::default(),
+            };
+            destinations.into_iter().map(entry).collect()
+        })
     };
-    // A name that begins like a comment is one.
-    let service = service().prop_map(|mut service| {
-        service.scheduler = service.scheduler.replace('#', "x");
-        service.persistence_engine = service.persistence_engine.map(|engine| engine.replace('#', "x"));
-        service
-    });
-    let one = service.prop_flat_map(move |service| {
+    let one = service().prop_flat_map(move |service| {
         let id = service.id;
         (Just(ServiceEntry { service, stats: Stats::default() }), destinations(id))
             .prop_map(|(entry, destinations)| ServiceTable::new(entry, destinations))

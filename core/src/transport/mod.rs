@@ -354,7 +354,11 @@ fn answer<'a>(message: &NetlinkBuffer<&'a [u8]>) -> Result<Answer<'a>, DecodeErr
         NLMSG_DONE => (message.payload().first_chunk().map_or(0, |code| i32::from_ne_bytes(*code)), None),
         _ => return Ok(Answer::Reply(message.payload())),
     };
-    Ok(if code < 0 { Answer::Refused(Refusal { errno: code.saturating_neg(), text }) } else { Answer::End })
+    match code {
+        -4095..0 => Ok(Answer::Refused(Refusal { errno: -code, text })),
+        0.. => Ok(Answer::End),
+        _ => Err(format!("{code} is no error number").into()),
+    }
 }
 
 const NETLINK_HEADER_LEN: usize = 16;

@@ -211,6 +211,41 @@ fn a_closed_socket_is_an_error_at_once() {
     assert!(matches!(result, Err(Failure::Io(_))), "{result:?}");
 }
 
+#[test]
+fn an_answer_that_comes_late_is_waited_for() {
+    let (mut transport, kernel) = pair();
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(LIMIT);
+        send(&kernel, &acknowledgement(1, 0), SendFlags::empty()).unwrap();
+        kernel
+    });
+    ask(&mut transport, Mode::Acknowledge, Some(LONG), |_| Ok(())).unwrap();
+    late.join().unwrap();
+}
+
+#[test]
+fn lost_answers_end_an_exchange_at_once() {
+    let mut transport = Transport::open().unwrap();
+    sockopt::set_socket_recv_buffer_size(&transport.socket, 1).unwrap();
+    // The real kernel refuses these, and what does not fit of that is lost.
+    for _ in 0..100 {
+        transport.append(42, ASK, 0);
+    }
+    transport.send().unwrap();
+    let result = ask(&mut transport, Mode::Acknowledge, Some(LONG), |_| Ok(()));
+    let lost = Errno::NOBUFS.raw_os_error();
+    assert!(matches!(&result, Err(Failure::Io(error)) if error.raw_os_error() == Some(lost)), "{result:?}");
+}
+
+#[test]
+fn a_number_that_is_no_error_number_is_malformed() {
+    for code in [-4096, i32::MIN] {
+        let datagram = message(NLMSG_ERROR, 0, 1, &[&code.to_ne_bytes()[..], &message(42, 5, 1, b"")].concat());
+        let (result, _) = exchange(Mode::Acknowledge, &[datagram]);
+        assert!(matches!(result, Err(Failure::Malformed(_))), "{code}: {result:?}");
+    }
+}
+
 /// A chunk of so many requests, the first of them with number 1, while these datagrams wait as its answer.
 fn chunk(requests: usize, datagrams: &[Vec<u8>]) -> Chunk {
     let (mut transport, _kernel) = pair_with(datagrams);

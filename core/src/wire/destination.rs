@@ -123,6 +123,16 @@ fn parse_tunnel(number: u8, port: u16, flags: u16) -> Tunnel {
     }
 }
 
+/// Whether the kernel says what kind of tunnel it is.
+pub(super) fn names_tunnel_type(attributes: &[u8]) -> Result<bool, DecodeError> {
+    for attribute in read(attributes) {
+        if let DestinationAttr::TunnelType(_) = attribute? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A destination from a listing of a service of the given family.
 pub(super) fn parse_entry(attributes: &[u8], service_family: Family) -> Result<DestinationEntry, DecodeError> {
     // Kernels before 3.18 do not name the family: it is the service's.

@@ -109,11 +109,12 @@ impl Request {
         Self::bare(IPVS_CMD_GET_INFO)
     }
 
-    /// A service that no kernel takes: for IPv6, with the netmask 0. The kernel looks for the scheduler before it sees
-    /// that (`ip_vs_add_service`): `ENOENT` says that it is missing, `EINVAL` that it is there.
+    /// A service that no kernel takes: for IPv6, with the netmask 0, of a protocol that nobody has. The kernel looks for
+    /// the scheduler before it sees that (`ip_vs_add_service`): `ENOENT` says that it is missing, `EINVAL` that it is
+    /// there.
     pub fn probe_scheduler(name: &str) -> Self {
         let address = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 0);
-        let service = Service::new(ServiceId::Address { protocol: Protocol::Tcp, address })
+        let service = Service::new(ServiceId::Address { protocol: Protocol::Other(255), address })
             .with_netmask(Netmask::Prefix(0))
             .with_scheduler(name);
         Self::with_service(IPVS_CMD_NEW_SERVICE, &service)
@@ -188,6 +189,11 @@ pub(crate) fn parse_destination(message: &[u8], service_family: Family) -> Resul
     })
 }
 
+/// Whether a message of the answer to `get_destinations` says what kind of tunnel it is: kernels since 5.3 always do.
+pub(crate) fn names_tunnel_type(message: &[u8]) -> Result<bool, DecodeError> {
+    nested(message, (IPVS_CMD_ATTR_DEST, "IPVS_CMD_ATTR_DEST"), destination::names_tunnel_type)
+}
+
 /// One message of the answer to `get_daemons`.
 pub(crate) fn parse_daemon(message: &[u8]) -> Result<SyncDaemon, DecodeError> {
     nested(message, (IPVS_CMD_ATTR_DAEMON, "IPVS_CMD_ATTR_DAEMON"), daemon::parse_entry)
@@ -225,9 +231,13 @@ mod tests {
     fn recorded() -> impl Iterator<Item = (&'static str, Vec<u8>)> {
         RECORDED.lines().filter(|line| !line.starts_with('#')).map(|line| {
             let (command, hex) = line.split_once(" | ").unwrap();
-            let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-            (command, hex.as_bytes().chunks(2).map(byte).collect())
+            (command, bytes(hex))
         })
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        hex.as_bytes().chunks(2).map(byte).collect()
     }
 
     fn command(line: &str) -> Command {
@@ -293,6 +303,39 @@ mod tests {
         assert_eq!(recorded().count(), 33);
         for (line, sent) in recorded() {
             assert_eq!(Request::from(&command(line)).0, without_needless(&sent), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_question_is_asked_as_ipvsadm_asks_it() {
+        let id = |text: &str| text.parse().unwrap();
+        // Recorded as the others: strace -x -e trace=sendmsg ipvsadm -Ln, -Ln -t 10.0.0.1:80, -Ln -f 8 -6, -L --timeout,
+        // -L --daemon.
+        let questions = [
+            (Request::get_info(), "0f010000"),
+            (Request::get_services(), "04010000"),
+            (
+                Request::get_destinations(&id("tcp://10.0.0.1:80")),
+                "080100003000018006000100020000000600020006000000140003000a000001000000000000000000000000060004000050\
+                 0000",
+            ),
+            (Request::get_destinations(&id("fwmark:8/ipv6")), "0801000014000180060001000a0000000800050008000000"),
+            (
+                Request::get_service(&id("tcp://10.0.0.1:80")),
+                "040100005400018006000100020000000600020006000000140003000a000001000000000000000000000000060004000050\
+                 00000500060000000000\
+                 0c00070000000000ffffffff08000800000000000800090000000000",
+            ),
+            (
+                Request::get_service(&id("fwmark:8/ipv6")),
+                "0401000038000180060001000a000000080005000800000005000600000000000c00070000000000ffffffff080008000000\
+                 00000800090000000000",
+            ),
+            (Request::get_timeouts(), "0d010000"),
+            (Request::get_daemons(), "0b010000"),
+        ];
+        for (question, hex) in questions {
+            assert_eq!(question.0, without_needless(&bytes(hex)), "{hex}");
         }
     }
 

@@ -12,7 +12,8 @@ mod service;
 mod stats;
 
 pub(crate) use message::{
-    IPVS_GENL_NAME, Request, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts,
+    IPVS_GENL_NAME, Request, names_tunnel_type, parse_daemon, parse_destination, parse_info, parse_service,
+    parse_timeouts,
 };
 
 #[cfg(test)]

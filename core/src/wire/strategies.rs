@@ -50,7 +50,9 @@ pub(crate) fn service_id() -> impl Strategy<Value = ServiceId> {
 
 /// The characters that no name of a module has are those that no argument has either.
 fn module_name(known: &'static [&'static str]) -> impl Strategy<Value = String> {
-    let any_name = vec(b'!'..=b'~', 1..=MODULE_NAME_MAX).prop_map(|name| name.into_iter().map(char::from).collect());
+    let any_name = vec(b'!'..=b'~', 1..=MODULE_NAME_MAX)
+        .prop_map(|name| name.into_iter().map(char::from).collect::<String>())
+        .prop_filter("a comment", |name| !name.starts_with('#'));
     prop_oneof![select(known).prop_map(str::to_owned), any_name]
 }
 
