@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use ipvs_core::rules::options::{COMMANDS, CommandSpec, Name, OPTIONS, Value};
 
 pub(crate) fn write(output: &mut impl Write) -> io::Result<()> {
-    writeln!(output, "ipvsadm {}: steers IPVS, the load balancer in the Linux kernel\n", env!("CARGO_PKG_VERSION"))?;
+    write_version(output)?;
+    writeln!(output)?;
     writeln!(output, "Usage:\n  ipvsadm\n      list the table")?;
     for spec in COMMANDS {
         writeln!(output, "  ipvsadm {}\n      {}", form(spec), spec.command.spec().help)?;
@@ -15,6 +16,10 @@ pub(crate) fn write(output: &mut impl Write) -> io::Result<()> {
         writeln!(output, "  {}\n      {}", with_value(spec.name, &spec.name.usage()), spec.help)?;
     }
     writeln!(output, "\nAn IPv6 address with a port stands in brackets: [2001:db8::1]:80")
+}
+
+pub(crate) fn write_version(output: &mut impl Write) -> io::Result<()> {
+    writeln!(output, "ipvsadm {}: steers IPVS, the load balancer in the Linux kernel", env!("CARGO_PKG_VERSION"))
 }
 
 /// A command with what it takes: `-A -t ADDRESS[:PORT]|-u ADDRESS[:PORT] [-s NAME]`.

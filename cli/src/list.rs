@@ -1,99 +1,254 @@
 //! Listings in the form of ipvsadm 1.31.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
-use ipvs_core::rules::List;
-use ipvs_core::{Client, DestinationEntry, Family, Forwarding, Protocol, ServiceEntry, ServiceId, ServiceTable, Stats};
+use ipvs_core::rules::{Columns, List, Listed, NamedRule, Namer, Numeric};
+use ipvs_core::{
+    Client, Command, Connection, DestinationEntry, Error, Family, Forwarding, Netmask, Protocol, Service, ServiceEntry,
+    ServiceId, ServiceTable, Tunnel, TunnelChecksum,
+};
 
 use crate::Failure;
-use crate::names::show;
+use crate::names::Shown;
+use crate::order;
+
+/// The longest name of an IPv4 address and its port that is shown in full.
+const NAME_WIDTH: usize = 28;
 
 pub(crate) fn write(list: &List, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
-    let mut table = if let Some(id) = &list.service {
+    match &list.what {
+        Listed::Table { service, columns } => write_table(list, service.as_ref(), *columns, client, output),
+        Listed::Connections { persistence } => write_connections(*persistence, list.numeric, client, output),
+        Listed::Timeouts => {
+            let timeouts = client.timeouts()?;
+            Ok(writeln!(output, "Timeout (tcp tcpfin udp): {} {} {}", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)?)
+        }
+        Listed::Daemons => write_daemons(client, output),
+    }
+}
+
+/// Writes the table as rules.
+pub(crate) fn save(numeric: bool, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
+    let mut table = client.snapshot()?;
+    order::sort(&mut table);
+    let names = names(numeric, &table);
+    for service in table {
+        let id = service.entry.service.id;
+        writeln!(output, "{}", NamedRule(&Command::AddService(service.entry.service), &*names))?;
+        for entry in service.destinations {
+            writeln!(output, "{}", NamedRule(&Command::AddDestination(id, entry.destination), &*names))?;
+        }
+    }
+    Ok(())
+}
+
+/// The names for a table.
+fn names(numeric: bool, table: &[ServiceTable]) -> Box<dyn Namer> {
+    if numeric {
+        return Box::new(Numeric);
+    }
+    let hosts = table.iter().flat_map(|service| {
+        let own = match service.entry.service.id {
+            ServiceId::Address { address, .. } => Some(address.ip()),
+            ServiceId::Fwmark { .. } => None,
+        };
+        own.into_iter().chain(service.destinations.iter().map(|entry| entry.destination.address.ip()))
+    });
+    Box::new(Shown::new(hosts))
+}
+
+fn write_table(
+    list: &List,
+    service: Option<&ServiceId>,
+    columns: Columns,
+    client: &Client,
+    output: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut table = if let Some(id) = service {
         vec![ServiceTable::new(client.service(id)?, client.destinations(id)?)]
     } else {
         let info = client.info()?;
         writeln!(output, "IP Virtual Server version {} (size={})", info.version, info.connection_table_size)?;
         client.snapshot()?
     };
-    table.sort_by_key(|service| order(&service.entry.service.id));
-    write_header(list, output)?;
-    for mut service in table {
-        write_service(list, &service.entry, output)?;
-        service.destinations.sort_by_key(|entry| entry.destination.address);
+    if !list.nosort {
+        order::sort(&mut table);
+    }
+    let names = names(list.numeric, &table);
+    output.write_all(title(columns).as_bytes())?;
+    for service in &table {
+        write_service(&service.entry, columns, &*names, output)?;
         for entry in &service.destinations {
-            write_destination(list, &service.entry.service.id, entry, output)?;
+            write_destination(&service.entry.service.id, entry, columns, &*names, output)?;
         }
     }
     Ok(())
 }
 
-/// ipvsadm's order: IPv4, IPv6, then firewall marks; within them by protocol, address and port.
-fn order(id: &ServiceId) -> (bool, Family, ServiceId) {
-    (matches!(id, ServiceId::Fwmark { .. }), id.family(), *id)
-}
-
-fn write_header(list: &List, output: &mut impl Write) -> io::Result<()> {
-    if list.stats {
-        let titles = ["Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"];
-        write!(output, "{:<33}", "Prot LocalAddress:Port")?;
-        titles.iter().try_for_each(|title| write!(output, " {title:>8}"))?;
-        writeln!(output, "\n  -> RemoteAddress:Port")
-    } else {
-        writeln!(output, "Prot LocalAddress:Port Scheduler Flags")?;
-        writeln!(output, "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn")
-    }
-}
-
-fn write_service(list: &List, entry: &ServiceEntry, output: &mut impl Write) -> io::Result<()> {
-    let name = match entry.service.id {
-        ServiceId::Address { protocol, address } => {
-            let name = show(address, protocol, list.numeric);
-            format!("{:<4} {name}", protocol.to_string().to_uppercase())
+fn title(columns: Columns) -> &'static str {
+    match columns {
+        Columns::Plain => {
+            "Prot LocalAddress:Port Scheduler Flags\n  \
+             -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n"
         }
-        ServiceId::Fwmark { mark, family: Family::Ipv4 } => format!("FWM  {mark}"),
-        ServiceId::Fwmark { mark, family: Family::Ipv6 } => format!("FWM  {mark} IPv6"),
-    };
-    if list.stats {
-        write!(output, "{name:<33}")?;
-        write_stats(&entry.stats, output)
-    } else {
-        writeln!(output, "{name} {}", entry.service.scheduler)
+        Columns::Tunnels => {
+            "Prot LocalAddress:Port Scheduler Flags\n  \
+             -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn\n"
+        }
+        Columns::Stats { .. } => {
+            "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n  -> RemoteAddress:Port\n"
+        }
+        Columns::Rate { .. } => {
+            "Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS\n  -> RemoteAddress:Port\n"
+        }
+        Columns::Thresholds => {
+            "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n  -> RemoteAddress:Port\n"
+        }
+        Columns::Persistence => {
+            "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n  -> RemoteAddress:Port\n"
+        }
     }
+}
+
+fn write_service(entry: &ServiceEntry, columns: Columns, names: &dyn Namer, output: &mut impl Write) -> io::Result<()> {
+    let service = &entry.service;
+    let (protocol, name) = match service.id {
+        ServiceId::Address { protocol, address } => {
+            let name = names.show(address, Some(protocol));
+            (protocol.to_string().to_uppercase(), cut(name, address.ip()))
+        }
+        ServiceId::Fwmark { mark, family: Family::Ipv4 } => ("FWM".to_owned(), mark.to_string()),
+        ServiceId::Fwmark { mark, family: Family::Ipv6 } => ("FWM".to_owned(), format!("{mark} IPv6")),
+    };
+    if let Some((numbers, exact)) = numbers(columns, &entry.stats) {
+        write!(output, "{protocol:<4} {name:<28}")?;
+        return write_numbers(numbers, exact, output);
+    }
+    write!(output, "{protocol:<4} {name} {}", service.scheduler)?;
+    write_flags(service, output)?;
+    writeln!(output)
+}
+
+fn write_flags(service: &Service, output: &mut impl Write) -> io::Result<()> {
+    let flags: Vec<_> = service.scheduler_flags.names(&service.scheduler).collect();
+    if !flags.is_empty() {
+        write!(output, " ({})", flags.join(","))?;
+    }
+    if let Some(seconds) = service.persistence_timeout {
+        write!(output, " persistent {seconds}")?;
+        let family = service.id.family();
+        if service.netmask != Netmask::host(family) {
+            write!(output, " mask {}", service.netmask.text(family))?;
+        }
+    }
+    if let Some(engine) = &service.persistence_engine {
+        write!(output, " pe {engine}")?;
+    }
+    if service.one_packet {
+        write!(output, " ops")?;
+    }
+    Ok(())
 }
 
 fn write_destination(
-    list: &List,
     service: &ServiceId,
     entry: &DestinationEntry,
+    columns: Columns,
+    names: &dyn Namer,
     output: &mut impl Write,
 ) -> io::Result<()> {
     let destination = &entry.destination;
-    let protocol = match service {
-        ServiceId::Address { protocol, .. } => *protocol,
-        ServiceId::Fwmark { .. } => Protocol::Tcp,
-    };
-    write!(output, "  -> {:<28}", show(destination.address, protocol, list.numeric))?;
-    if list.stats {
-        return write_stats(&entry.stats, output);
+    let name = names.show(destination.address, service.protocol());
+    let name = cut(name, destination.address.ip());
+    write!(output, "  -> {name:<28}")?;
+    let (active, inactive) = (entry.active_connections, entry.inactive_connections);
+    match columns {
+        Columns::Plain => {
+            let method = method(destination.forwarding);
+            writeln!(output, " {method:<7} {:<6} {active:<10} {inactive:<10}", destination.weight)
+        }
+        Columns::Tunnels => {
+            let (method, tunnel) = (method(destination.forwarding), tunnel(destination.forwarding));
+            writeln!(output, " {method:<7} {tunnel:<13} {:<6} {active:<10} {inactive:<10}", destination.weight)
+        }
+        Columns::Thresholds => {
+            let (upper, lower) = (destination.upper_threshold, destination.lower_threshold);
+            writeln!(output, " {upper:<10} {lower:<10} {active:<10} {inactive:<10}")
+        }
+        Columns::Persistence => {
+            let (weight, persistent) = (destination.weight, entry.persistent_connections);
+            writeln!(output, " {weight:<9} {persistent:<11} {active:<10} {inactive:<10}")
+        }
+        Columns::Stats { .. } | Columns::Rate { .. } => match numbers(columns, &entry.stats) {
+            Some((numbers, exact)) => write_numbers(numbers, exact, output),
+            None => writeln!(output),
+        },
     }
-    let forwarding = match destination.forwarding {
+}
+
+/// An IPv4 name in its column; an IPv6 one takes what it needs.
+fn cut(mut name: String, address: IpAddr) -> String {
+    if address.is_ipv4()
+        && let Some((end, _)) = name.char_indices().nth(NAME_WIDTH)
+    {
+        name.truncate(end);
+    }
+    name
+}
+
+fn method(forwarding: Forwarding) -> String {
+    match forwarding {
         Forwarding::Masquerade => "Masq".to_owned(),
         Forwarding::LocalNode => "Local".to_owned(),
         Forwarding::Tunnel(_) => "Tunnel".to_owned(),
         Forwarding::DirectRoute => "Route".to_owned(),
         Forwarding::Other(number) => number.to_string(),
-    };
-    writeln!(
-        output,
-        " {forwarding:<7} {:<6} {:<10} {:<10}",
-        destination.weight, entry.active_connections, entry.inactive_connections
-    )
+    }
 }
 
-fn write_stats(stats: &Stats, output: &mut impl Write) -> io::Result<()> {
-    for number in [stats.connections, stats.packets_in, stats.packets_out, stats.bytes_in, stats.bytes_out] {
-        write!(output, "{}", rounded(number))?;
+fn tunnel(forwarding: Forwarding) -> String {
+    let checksum = |checksum| match checksum {
+        TunnelChecksum::Off => ":-c",
+        TunnelChecksum::On => ":+c",
+        TunnelChecksum::Remote => ":r+c",
+    };
+    match forwarding {
+        Forwarding::Tunnel(Tunnel::Ipip) => "ipip".to_owned(),
+        Forwarding::Tunnel(Tunnel::Gue { port, checksum: sum }) => format!("gue:{port}{}", checksum(sum)),
+        Forwarding::Tunnel(Tunnel::Gre { checksum: sum }) => format!("gre{}", checksum(sum)),
+        Forwarding::Tunnel(Tunnel::Other { number, port, flags }) => format!("{number}:{port}:{flags}"),
+        _ => "n/a".to_owned(),
+    }
+}
+
+/// The numbers of these columns, and whether they are shown in full.
+fn numbers(columns: Columns, stats: &ipvs_core::Stats) -> Option<([u64; 5], bool)> {
+    match columns {
+        Columns::Stats { exact } => {
+            Some(([stats.connections, stats.packets_in, stats.packets_out, stats.bytes_in, stats.bytes_out], exact))
+        }
+        Columns::Rate { exact } => Some((
+            [
+                stats.connections_per_second,
+                stats.packets_in_per_second,
+                stats.packets_out_per_second,
+                stats.bytes_in_per_second,
+                stats.bytes_out_per_second,
+            ],
+            exact,
+        )),
+        _ => None,
+    }
+}
+
+fn write_numbers(numbers: [u64; 5], exact: bool, output: &mut impl Write) -> io::Result<()> {
+    for number in numbers {
+        if exact {
+            write!(output, " {number:>8}")?;
+        } else {
+            write!(output, "{}", rounded(number))?;
+        }
     }
     writeln!(output)
 }
@@ -112,6 +267,80 @@ fn rounded(number: u64) -> String {
         (1_000_000_000_000, 'T')
     };
     format!("{:>8}{letter}", number / unit)
+}
+
+fn write_connections(
+    persistence: bool,
+    numeric: bool,
+    client: &Client,
+    output: &mut impl Write,
+) -> Result<(), Failure> {
+    // With names all of them are looked up at once; without, millions of connections pass by and take no memory.
+    let connections: Box<dyn Iterator<Item = Result<Connection, Error>>>;
+    let names: Box<dyn Namer>;
+    if numeric {
+        names = Box::new(Numeric);
+        connections = Box::new(client.connections()?);
+    } else {
+        let all = client.connections()?.collect::<Result<Vec<_>, _>>()?;
+        names = Box::new(Shown::new(all.iter().flat_map(|connection| {
+            [connection.client.ip(), connection.virtual_address.ip(), connection.destination.ip()]
+        })));
+        connections = Box::new(all.into_iter().map(Ok));
+    }
+    output.write_all(b"IPVS connection entries\npro expire state       source             virtual            ")?;
+    output.write_all(if persistence { b"destination        pe name          pe_data\n" } else { b"destination\n" })?;
+    for connection in connections {
+        write_connection(&connection?, persistence, &*names, output)?;
+    }
+    Ok(())
+}
+
+fn write_connection(
+    connection: &Connection,
+    persistence: bool,
+    names: &dyn Namer,
+    output: &mut impl Write,
+) -> io::Result<()> {
+    let protocol = match connection.protocol {
+        Protocol::Other(0) => "IP".to_owned(),
+        protocol => protocol.to_string().to_uppercase(),
+    };
+    let show = |address| names.show(address, Some(connection.protocol));
+    write!(
+        output,
+        "{protocol:<3} {:02}:{:02}  {:<11} {:<18} {:<18} ",
+        connection.expires / 60,
+        connection.expires % 60,
+        connection.state,
+        show(connection.client),
+        show(connection.virtual_address),
+    )?;
+    let destination = show(connection.destination);
+    match &connection.persistence {
+        Some(known) if persistence => writeln!(output, "{destination:<18} {:<16} {}", known.engine, known.data),
+        _ => writeln!(output, "{destination}"),
+    }
+}
+
+fn write_daemons(client: &Client, output: &mut impl Write) -> Result<(), Failure> {
+    for daemon in client.daemons()? {
+        write!(output, "{} sync daemon (mcast={}, syncid={}", daemon.role, daemon.interface, daemon.sync_id)?;
+        if daemon.max_length != 0 {
+            write!(output, ", maxlen={}", daemon.max_length)?;
+        }
+        if let Some(group) = daemon.group {
+            write!(output, ", group={group}")?;
+        }
+        if daemon.port != 0 {
+            write!(output, ", port={}", daemon.port)?;
+        }
+        if daemon.ttl != 0 {
+            write!(output, ", ttl={}", daemon.ttl)?;
+        }
+        writeln!(output, ")")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! The command `ipvsadm`: runs one command of ipvsadm's language against the kernel. What the arguments mean and what
-//! may be asked is core's; here are the listing's form, names for numbers, and the exit status.
+//! may be asked is core's; here are the listings' forms, names for numbers, restoring, and the exit status.
 
 mod help;
 mod list;
 mod names;
+mod order;
+mod restore;
 
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use ipvs_core::rules::{self, Invocation, RuleErrorKind};
+use ipvs_core::rules::{self, Invocation, RuleError, RuleErrorKind};
 use ipvs_core::{Client, Error};
 
 use crate::names::Names;
@@ -22,34 +25,57 @@ fn main() -> ExitCode {
     let invocation = match rules::parse(std::env::args_os().skip(1), &Names) {
         Ok(invocation) => invocation,
         Err(error) => {
-            let status = match error.kind {
-                RuleErrorKind::Refused => ARGUMENTS_REFUSED,
-                RuleErrorKind::Syntax => FAILED,
-            };
-            return fail(status, &error);
+            report(&error);
+            return ExitCode::from(rule_status(&error));
         }
     };
-    let mut output = io::stdout().lock();
-    match run(&invocation, &mut output).and_then(|()| Ok(output.flush()?)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut output = BufWriter::new(io::stdout().lock());
+    let done = match invocation {
+        Invocation::Help => help::write(&mut output).map_err(Failure::from),
+        Invocation::Version => help::write_version(&mut output).map_err(Failure::from),
+        _ => Client::connect().map_err(Failure::from).and_then(|client| run(&invocation, &client, &mut output)),
+    };
+    // What was written before it failed is written.
+    let done = done.and_then(|()| Ok(output.flush()?));
+    let status = match &done {
+        Ok(()) => return ExitCode::SUCCESS,
         // Whoever read us has had enough.
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(Failure::Output(error)) => fail(FAILED, &format_args!("cannot write the output: {error}")),
-        Err(Failure::Ipvs(error)) if matches!(invocation, Invocation::List(_)) => fail(LISTING_FAILED, &error),
-        Err(Failure::Ipvs(error)) => fail(FAILED, &error),
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Err(Failure::Ipvs(_)) if matches!(invocation, Invocation::List(_)) => LISTING_FAILED,
+        Err(Failure::Rule(error)) => rule_status(error),
+        Err(_) => FAILED,
+    };
+    match done {
+        Err(Failure::Ipvs(error)) => report(&error),
+        Err(Failure::Rule(error)) => report(&error),
+        Err(Failure::Output(error)) => report(&format_args!("cannot write the output: {error}")),
+        Err(Failure::Input(error)) => report(&format_args!("cannot read the rules: {error}")),
+        Err(Failure::Reported) | Ok(()) => {}
+    }
+    ExitCode::from(status)
+}
+
+fn rule_status(error: &RuleError) -> u8 {
+    match error.kind {
+        RuleErrorKind::Refused => ARGUMENTS_REFUSED,
+        RuleErrorKind::Syntax => FAILED,
     }
 }
 
-fn fail(status: u8, error: &dyn std::fmt::Display) -> ExitCode {
+fn report(what: &dyn Display) {
     // Nothing is left to be done when this cannot be written either.
-    let _ = writeln!(io::stderr(), "ipvsadm: {error}");
-    ExitCode::from(status)
+    let _ = writeln!(io::stderr(), "ipvsadm: {what}");
 }
 
 /// Why a command that was understood failed.
 enum Failure {
     Ipvs(Error),
+    /// A line of the rules is none.
+    Rule(RuleError),
+    Input(io::Error),
     Output(io::Error),
+    /// What failed is told already.
+    Reported,
 }
 
 impl From<Error> for Failure {
@@ -64,11 +90,15 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn run(invocation: &Invocation, output: &mut impl Write) -> Result<(), Failure> {
+/// Runs what needs the kernel.
+fn run(invocation: &Invocation, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
     match invocation {
+        Invocation::List(list) => list::write(list, client, output)?,
+        Invocation::Save { numeric } => list::save(*numeric, client, output)?,
+        Invocation::Change(command) => client.run(command)?,
         Invocation::Help => help::write(output)?,
-        Invocation::List(list) => list::write(list, &Client::connect()?, output)?,
-        Invocation::Change(command) => Client::connect()?.run(command)?,
+        Invocation::Version => help::write_version(output)?,
+        Invocation::Restore => restore::restore(client, output)?,
     }
     Ok(())
 }

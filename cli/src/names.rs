@@ -1,28 +1,91 @@
 //! Names for numbers in listings, and numbers for names in arguments, both from the system's resolver.
 
+use std::collections::{HashMap, HashSet};
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, getaddrinfo, getnameinfo, lookup_host};
 use ipvs_core::Protocol;
-use ipvs_core::rules::Resolver;
+use ipvs_core::rules::{Namer, Resolver};
 
-/// `10.0.0.1:80`, or with names `www.example.org:http`. Without a name the number stays.
-pub(crate) fn show(address: SocketAddr, protocol: Protocol, numeric: bool) -> String {
-    if numeric {
-        return address.to_string();
+/// How long all look-ups of a listing together may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many look-ups go on at once.
+const LOOK_UPS: usize = 32;
+
+/// Names for a listing, looked up at once. What has none keeps its number.
+pub(crate) struct Shown {
+    hosts: HashMap<IpAddr, String>,
+}
+
+impl Shown {
+    /// Looks up the names of these hosts.
+    pub fn new(hosts: impl IntoIterator<Item = IpAddr>) -> Self {
+        let unique: HashSet<IpAddr> = hosts.into_iter().collect();
+        let count = unique.len();
+        let queue = Arc::new(Mutex::new(unique.into_iter()));
+        let (found, answers) = mpsc::channel();
+        for _ in 0..LOOK_UPS.min(count) {
+            let (queue, found) = (Arc::clone(&queue), found.clone());
+            // A look-up that hangs is left behind: the program does not wait for it when it ends.
+            thread::spawn(move || {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some(host) = next else { return };
+                    let name = getnameinfo(&SocketAddr::new(host, 0), libc::NI_NAMEREQD).ok().map(|(name, _)| name);
+                    if found.send((host, name)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(found);
+        let end = Instant::now() + PATIENCE;
+        let mut hosts = HashMap::new();
+        while let Ok((host, name)) = answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            hosts.extend(name.map(|name| (host, name)));
+        }
+        Self { hosts }
     }
-    // Two look-ups, since the port has a name even where the address has none.
-    let port = match protocol {
-        Protocol::Tcp => getnameinfo(&address, libc::NI_NUMERICHOST).ok(),
-        Protocol::Udp => getnameinfo(&address, libc::NI_NUMERICHOST | libc::NI_DGRAM).ok(),
-        Protocol::Sctp | Protocol::Other(_) => None,
+}
+
+impl Namer for Shown {
+    fn show(&self, address: SocketAddr, protocol: Option<Protocol>) -> String {
+        let port = protocol.and_then(|protocol| port_name(address.port(), protocol));
+        let port = port.unwrap_or_else(|| address.port().to_string());
+        let host = self.hosts.get(&address.ip()).cloned().unwrap_or_else(|| address.ip().to_string());
+        match address {
+            SocketAddr::V4(_) => format!("{host}:{port}"),
+            SocketAddr::V6(_) => format!("[{host}]:{port}"),
+        }
+    }
+}
+
+fn port_name(port: u16, protocol: Protocol) -> Option<String> {
+    let flags = match protocol {
+        Protocol::Tcp => 0,
+        Protocol::Udp => libc::NI_DGRAM,
+        Protocol::Sctp => return sctp_port_name(port),
+        Protocol::Other(_) => return None,
     };
-    let port = port.map_or_else(|| address.port().to_string(), |(_, port)| port);
-    match (getnameinfo(&address, libc::NI_NAMEREQD), address.ip()) {
-        (Ok((host, _)), _) => format!("{host}:{port}"),
-        (Err(_), IpAddr::V4(host)) => format!("{host}:{port}"),
-        (Err(_), IpAddr::V6(host)) => format!("[{host}]:{port}"),
-    }
+    let address = SocketAddr::from(([0; 4], port));
+    getnameinfo(&address, libc::NI_NUMERICHOST | flags).ok().map(|(_, port)| port)
+}
+
+/// The C library's look-up of an address knows TCP and UDP only.
+fn sctp_port_name(port: u16) -> Option<String> {
+    let services = fs::read_to_string("/etc/services").ok()?;
+    let named = format!("{port}/sctp");
+    services.lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        let name = words.next()?;
+        (words.next()? == named).then(|| name.to_owned())
+    })
 }
 
 /// The system's resolver, for arguments.

@@ -128,6 +128,15 @@ impl ServiceId {
         }
     }
 
+    /// The protocol of a service at an address.
+    #[must_use]
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::Address { protocol, .. } => Some(*protocol),
+            Self::Fwmark { .. } => None,
+        }
+    }
+
     /// Checks what the kernel would take without a word although it makes no sense.
     pub fn check(&self) -> Result<(), InvalidArgument> {
         match self {
@@ -314,6 +323,19 @@ pub enum Netmask {
 }
 
 impl Netmask {
+    /// The text form of ipvsadm in a service of this family: `255.255.255.0`, or a prefix length for IPv6.
+    #[must_use]
+    pub fn text(self, family: Family) -> String {
+        match (self, family) {
+            (Self::Prefix(length), Family::Ipv4) => {
+                let bits = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or_default();
+                Ipv4Addr::from_bits(bits).to_string()
+            }
+            (Self::Prefix(length), Family::Ipv6) => length.to_string(),
+            (Self::Irregular(mask), _) => mask.to_string(),
+        }
+    }
+
     /// Every client for itself.
     #[must_use]
     pub fn host(family: Family) -> Self {

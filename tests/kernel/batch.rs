@@ -21,7 +21,7 @@ fn real(address: &str) -> Destination {
 }
 
 /// A table with every kind of setting at its edges.
-fn every_kind() -> Vec<Command> {
+pub fn every_kind() -> Vec<Command> {
     let (off, on, remote) = (TunnelChecksum::Off, TunnelChecksum::On, TunnelChecksum::Remote);
     let through = |address: &str, tunnel| real(address).with_forwarding(Forwarding::Tunnel(tunnel));
     let services = [
@@ -60,7 +60,7 @@ fn every_kind() -> Vec<Command> {
 }
 
 /// The settings of a table in one order.
-fn settings(table: &[ServiceTable]) -> Vec<(Service, Vec<Destination>)> {
+pub fn settings(table: &[ServiceTable]) -> Vec<(Service, Vec<Destination>)> {
     let mut settings: Vec<_> = table
         .iter()
         .map(|service| {
@@ -73,7 +73,7 @@ fn settings(table: &[ServiceTable]) -> Vec<(Service, Vec<Destination>)> {
     settings
 }
 
-fn all_done(client: &Client, commands: &[Command]) {
+pub fn all_done(client: &Client, commands: &[Command]) {
     let report = client.batch(commands).unwrap();
     assert!(report.interrupted.is_none(), "{report:?}");
     for (command, outcome) in commands.iter().zip(report.outcomes()) {

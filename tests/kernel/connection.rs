@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ipvs_core::{Client, Connection, Destination, Forwarding, Options, OverviewId, Protocol, Service, ServiceId};
 
+use crate::differential::difference;
 use crate::namespace::{Namespace, run};
 
 /// A namespace whose `lo` has a virtual address, and a client in it.
@@ -116,6 +117,18 @@ fn what_a_persistence_engine_knows_is_shown_whatever_a_client_sends() {
     listed.sort_by(|one, other| one.data.cmp(&other.data));
     let data: Vec<_> = listed.iter().map(|data| (data.engine.as_str(), data.data.as_str())).collect();
     assert_eq!(data, [("sip", "b\u{fffd}\u{fffd}d-id@host"), ("sip", "plain-id@host")]);
+
+    // As Debian's ipvsadm lists them, at a moment when time does not show.
+    for line in ["-Lnc", "-Lc", "-Ln --stats", "-Ln --stats --exact", "-Ln --rate", "-Ln --persistent-conn"] {
+        let equal = (0..20).any(|_| {
+            let [before, our_own, after] = [namespace.debian(line), namespace.ours(line), namespace.debian(line)];
+            before.stdout == after.stdout && {
+                assert_eq!(difference(&after, &our_own), None, "{line}");
+                true
+            }
+        });
+        assert!(equal, "{line}: never the same twice");
+    }
 
     // From outside the namespace too.
     let name = namespace.name().to_owned();

@@ -9,6 +9,7 @@ mod client;
 mod connection;
 mod daemon;
 mod destination;
+mod differential;
 mod faces;
 mod namespace;
 mod service;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Debian's, by its full path: ours may come first in `PATH`.
-const WITNESS: &str = "/usr/sbin/ipvsadm";
+pub const WITNESS: &str = "/usr/sbin/ipvsadm";
 
 /// The calling thread is in a new network namespace, whose `lo` is up, until this is dropped.
 pub struct Namespace {
@@ -38,6 +38,18 @@ impl Namespace {
     /// Its name in `/run/netns`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Does something in a thread that is in this namespace.
+    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let file = File::open(format!("/run/netns/{}", self.name)).unwrap();
+        std::thread::scope(|scope| {
+            let thread = scope.spawn(|| {
+                move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+                work()
+            });
+            thread.join().unwrap()
+        })
     }
 
     /// What Debian's `ipvsadm` saves of this namespace: its rules, one a line.

@@ -7,14 +7,14 @@ pub mod options;
 mod parse;
 mod print;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error as ThisError;
 
 use crate::{Command, InvalidArgument, Protocol, ServiceId};
 
 pub use parse::{parse, parse_rules};
-pub use print::{RuleDisplay, print};
+pub use print::{NamedRule, RuleDisplay, print};
 
 /// What one call of ipvsadm asks for, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,20 +23,80 @@ pub enum Invocation {
     Change(Command),
     /// `-L`: list.
     List(List),
+    /// `-S`: write the table as rules.
+    Save {
+        /// `-n`: numbers instead of names.
+        numeric: bool,
+    },
+    /// `-R`: run the rules of standard input.
+    Restore,
     /// `-h`: show the help.
     Help,
+    /// `-v`: show the version.
+    Version,
 }
 
 /// What to list, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct List {
-    /// Only this service.
-    pub service: Option<ServiceId>,
+    /// What to list.
+    pub what: Listed,
     /// `-n`: numbers instead of names.
     pub numeric: bool,
+    /// `--nosort`: in the kernel's order.
+    pub nosort: bool,
+}
+
+/// What to list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// The table.
+    Table {
+        /// Only this service.
+        service: Option<ServiceId>,
+        /// What of it.
+        columns: Columns,
+    },
+    /// `-c`: the connections.
+    Connections {
+        /// `--persistent-conn`: with what the persistence engine knows.
+        persistence: bool,
+    },
+    /// `--timeout`: how long idle connections are remembered.
+    Timeouts,
+    /// `--daemon`: the synchronisation daemons.
+    Daemons,
+}
+
+impl Default for Listed {
+    fn default() -> Self {
+        Self::Table { service: None, columns: Columns::default() }
+    }
+}
+
+/// What of the table is listed. Where several are asked for, it is the first of this order from `Stats` on, as in 1.31.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Columns {
+    /// Forwarding method, weight and connections.
+    #[default]
+    Plain,
     /// `--stats`: counters.
-    pub stats: bool,
+    Stats {
+        /// `--exact`: in full.
+        exact: bool,
+    },
+    /// `--rate`: how fast the counters grow.
+    Rate {
+        /// `--exact`: in full.
+        exact: bool,
+    },
+    /// `--thresholds`: limits on connections.
+    Thresholds,
+    /// `--persistent-conn`: clients that stay.
+    Persistence,
+    /// `--tun-info`: kinds of tunnels.
+    Tunnels,
 }
 
 /// One line of a file of rules.
@@ -56,9 +116,21 @@ pub trait Resolver {
     fn port(&self, name: &str, protocol: Protocol) -> Option<u16>;
 }
 
-/// Knows no names: everything has to be a number.
+/// Turns numbers into names, for people.
+pub trait Namer {
+    /// An address and its port; without a protocol the port has no name.
+    fn show(&self, address: SocketAddr, protocol: Option<Protocol>) -> String;
+}
+
+/// Knows no names: everything is a number, and has to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Numeric;
+
+impl Namer for Numeric {
+    fn show(&self, address: SocketAddr, _: Option<Protocol>) -> String {
+        address.to_string()
+    }
+}
 
 impl Resolver for Numeric {
     fn host(&self, _: &str) -> Option<IpAddr> {

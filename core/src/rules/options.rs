@@ -58,7 +58,10 @@ options! {
         "how many seconds an idle connection is remembered; 0 leaves the time in force";
     StartDaemon      []         "start-daemon"   Value::One("master|backup"), "start a connection synchronization daemon";
     StopDaemon       []         "stop-daemon"    Value::One("master|backup"), "stop a connection synchronization daemon";
+    Restore          ['R']      "restore"        Value::None, "run the rules on standard input, a command a line";
+    Save             ['S']      "save"           Value::None, "write the table as rules that -R reads";
     Help             ['h']      "help"           Value::None, "show this help";
+    Version          ['v']      "version"        Value::None, "show the version";
     TcpService       ['t']      "tcp-service"    ADDRESS, "the TCP service at this address";
     UdpService       ['u']      "udp-service"    ADDRESS, "the UDP service at this address";
     SctpService      []         "sctp-service"   ADDRESS, "the SCTP service at this address";
@@ -96,8 +99,19 @@ options! {
     McastGroup       []         "mcast-group"    Value::One("ADDRESS"), "their multicast address (default 224.0.0.81)";
     McastPort        []         "mcast-port"     Value::One("PORT"), "their UDP port (default 8848)";
     McastTtl         []         "mcast-ttl"      Value::One("NUMBER"), "how many routers they pass (default 1)";
-    Numeric          ['n']      "numeric"        Value::None, "show numbers instead of names";
+    Connection       ['c']      "connection"     Value::None, "list the connections";
+    Timeout          []         "timeout"        Value::None, "show how long idle connections are remembered";
+    Daemon           []         "daemon"         Value::None, "list the connection synchronization daemons";
     Stats            []         "stats"          Value::None, "show counters";
+    Rate             []         "rate"           Value::None, "show how fast the counters grow in a second";
+    Exact            []         "exact"          Value::None, "show large counters in full, not in thousands and more";
+    Thresholds       []         "thresholds"     Value::None, "show the limits on the connections of real servers";
+    PersistentConn   []         "persistent-conn" Value::None,
+        "show how many clients stay with each real server; with -c: what the persistence engine knows";
+    TunInfo          []         "tun-info"       Value::None, "show the kinds of tunnels";
+    Nosort           []         "nosort"         Value::None, "list in the kernel's order";
+    Numeric          ['n']      "numeric"        Value::None, "show numbers instead of names";
+    Sort             []         "sort"           Value::None, "list in order: always so, unless --nosort is given";
 }
 
 /// The option of every letter, so that a long file of rules is read fast.
@@ -124,7 +138,18 @@ pub struct CommandSpec {
     pub required: &'static [&'static [Name]],
     /// Of each row at most one may be there.
     pub optional: &'static [&'static [Name]],
+    /// What is on one side does not go with what is on the other.
+    pub conflicts: &'static [(&'static [Name], &'static [Name])],
 }
+
+impl CommandSpec {
+    const fn new(command: Name, required: &'static [&'static [Name]], optional: &'static [&'static [Name]]) -> Self {
+        Self { command, required, optional, conflicts: &[] }
+    }
+}
+
+/// What goes with every command, and changes nothing.
+pub const EVERYWHERE: &[Name] = &[Name::Sort];
 
 const SERVICE: &[Name] = &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService];
 const SERVICE_SETTINGS: &[&[Name]] = &[
@@ -150,27 +175,53 @@ const SERVER_SETTINGS: &[&[Name]] = &[
 
 /// Every command.
 pub const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { command: Name::AddService, required: &[SERVICE], optional: SERVICE_SETTINGS },
-    CommandSpec { command: Name::EditService, required: &[SERVICE], optional: SERVICE_SETTINGS },
-    CommandSpec { command: Name::DeleteService, required: &[SERVICE], optional: &[&[Name::Ipv6]] },
-    CommandSpec { command: Name::Clear, required: &[], optional: &[] },
-    CommandSpec { command: Name::AddServer, required: &[SERVICE, &[Name::RealServer]], optional: SERVER_SETTINGS },
-    CommandSpec { command: Name::EditServer, required: &[SERVICE, &[Name::RealServer]], optional: SERVER_SETTINGS },
-    CommandSpec { command: Name::DeleteServer, required: &[SERVICE, &[Name::RealServer]], optional: &[&[Name::Ipv6]] },
+    CommandSpec::new(Name::AddService, &[SERVICE], SERVICE_SETTINGS),
+    CommandSpec::new(Name::EditService, &[SERVICE], SERVICE_SETTINGS),
+    CommandSpec::new(Name::DeleteService, &[SERVICE], &[&[Name::Ipv6]]),
+    CommandSpec::new(Name::Clear, &[], &[]),
+    CommandSpec::new(Name::Restore, &[], &[]),
+    CommandSpec::new(Name::Save, &[], &[&[Name::Numeric]]),
+    CommandSpec::new(Name::AddServer, &[SERVICE, &[Name::RealServer]], SERVER_SETTINGS),
+    CommandSpec::new(Name::EditServer, &[SERVICE, &[Name::RealServer]], SERVER_SETTINGS),
+    CommandSpec::new(Name::DeleteServer, &[SERVICE, &[Name::RealServer]], &[&[Name::Ipv6]]),
     CommandSpec {
         command: Name::List,
         required: &[],
-        optional: &[SERVICE, &[Name::Ipv6], &[Name::Numeric], &[Name::Stats]],
+        optional: &[
+            &[
+                Name::TcpService,
+                Name::UdpService,
+                Name::SctpService,
+                Name::FwmarkService,
+                Name::Connection,
+                Name::Timeout,
+                Name::Daemon,
+            ],
+            &[Name::Ipv6],
+            &[Name::Numeric],
+            &[Name::Stats],
+            &[Name::Rate],
+            &[Name::Exact],
+            &[Name::Thresholds],
+            &[Name::PersistentConn],
+            &[Name::TunInfo],
+            &[Name::Nosort],
+        ],
+        conflicts: &[
+            (&[Name::Connection, Name::Timeout, Name::Daemon], &[Name::Stats, Name::Rate, Name::Thresholds]),
+            (&[Name::Timeout, Name::Daemon], &[Name::PersistentConn]),
+        ],
     },
-    CommandSpec { command: Name::Zero, required: &[], optional: &[SERVICE, &[Name::Ipv6]] },
-    CommandSpec { command: Name::Set, required: &[], optional: &[] },
-    CommandSpec {
-        command: Name::StartDaemon,
-        required: &[&[Name::McastInterface]],
-        optional: &[&[Name::SyncId], &[Name::SyncMaxlen], &[Name::McastGroup], &[Name::McastPort], &[Name::McastTtl]],
-    },
-    CommandSpec { command: Name::StopDaemon, required: &[], optional: &[] },
-    CommandSpec { command: Name::Help, required: &[], optional: &[] },
+    CommandSpec::new(Name::Zero, &[], &[SERVICE, &[Name::Ipv6]]),
+    CommandSpec::new(Name::Set, &[], &[]),
+    CommandSpec::new(
+        Name::StartDaemon,
+        &[&[Name::McastInterface]],
+        &[&[Name::SyncId], &[Name::SyncMaxlen], &[Name::McastGroup], &[Name::McastPort], &[Name::McastTtl]],
+    ),
+    CommandSpec::new(Name::StopDaemon, &[], &[&[Name::SyncId]]),
+    CommandSpec::new(Name::Help, &[], &[]),
+    CommandSpec::new(Name::Version, &[], &[]),
 ];
 
 impl Name {
@@ -220,10 +271,11 @@ mod tests {
     #[test]
     fn every_option_is_a_command_or_goes_with_one() {
         for spec in OPTIONS {
-            let used = COMMANDS.iter().any(|command| {
-                command.command == spec.name
-                    || [command.required, command.optional].concat().iter().any(|row| row.contains(&spec.name))
-            });
+            let used = EVERYWHERE.contains(&spec.name)
+                || COMMANDS.iter().any(|command| {
+                    command.command == spec.name
+                        || [command.required, command.optional].concat().iter().any(|row| row.contains(&spec.name))
+                });
             assert!(used, "{}", spec.long);
         }
     }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::options::{COMMANDS, CommandSpec, Name, Value};
-use super::{Invocation, Line, List, Resolver, RuleError};
+use super::options::{COMMANDS, CommandSpec, EVERYWHERE, Name, Value};
+use super::{Columns, Invocation, Line, List, Listed, Resolver, RuleError};
 use crate::{
     Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Protocol,
     SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelChecksum,
@@ -101,6 +101,10 @@ impl<'a> Given<'a> {
         let mut given = Self { command: None, options: Vec::new(), resolver };
         let mut position = 0;
         loop {
+            // What stands behind these does not matter.
+            if let [Typed { name: Name::Help | Name::Version, .. }] = given.options[..] {
+                return Ok(given);
+            }
             // Within combined options the argument stays the same.
             if let Some(rest) = parser.try_raw_args() {
                 position = total - rest.as_slice().len() + 1;
@@ -128,7 +132,21 @@ impl<'a> Given<'a> {
         let values = match name.spec().value {
             Value::None => Vec::new(),
             Value::One(_) => vec![parser.value()?],
-            Value::Three(_) => vec![parser.value()?, parser.value()?, parser.value()?],
+            Value::Three(_) if parser.optional_value().is_some() => {
+                return Err(RuleError::syntax(format!("{}: its values stand behind it, without '='", name.usage())));
+            }
+            Value::Three(values) => {
+                let rest = parser.try_raw_args();
+                let given: Vec<OsString> = rest.into_iter().flatten().take(3).collect();
+                if let Some(option) = given.iter().find(|value| value.as_encoded_bytes().starts_with(b"-")) {
+                    let option = option.display();
+                    return Err(RuleError::syntax(format!("{}: {option} is none of {values}", name.usage())));
+                }
+                if given.len() < 3 {
+                    return Err(RuleError::refused(format!("{} needs three values: {values}", name.usage())));
+                }
+                given
+            }
             Value::Optional(_) => match parser.optional_value() {
                 Some(value) => vec![value],
                 None => parser
@@ -155,6 +173,9 @@ impl<'a> Given<'a> {
             if name == command {
                 return Err(RuleError::refused(format!("{} is given twice", command.usage())).at(option.position));
             }
+            if EVERYWHERE.contains(&name) {
+                continue;
+            }
             let row = spec.required.iter().chain(spec.optional).find(|row| row.contains(&name));
             let row = row.ok_or_else(|| {
                 RuleError::refused(format!("{} does not go with {}", name.usage(), command.usage())).at(option.position)
@@ -166,6 +187,13 @@ impl<'a> Given<'a> {
                     format!("{} and {} exclude each other", before.name.usage(), name.usage())
                 };
                 return Err(RuleError::refused(message).at(option.position));
+            }
+        }
+        let first_of = |names: &[Name]| self.options.iter().find(|option| names.contains(&option.name));
+        for (one, other) in spec.conflicts {
+            if let (Some(one), Some(other)) = (first_of(one), first_of(other)) {
+                let message = format!("{} and {} exclude each other", one.name.usage(), other.name.usage());
+                return Err(RuleError::refused(message).at(one.position.max(other.position)));
             }
         }
         for row in spec.required {
@@ -234,18 +262,37 @@ impl<'a> Given<'a> {
             Name::Set => Command::SetTimeouts(self.timeouts()?),
             Name::StartDaemon => Command::StartDaemon(self.daemon()?),
             Name::StopDaemon => Command::StopDaemon(self.role(Name::StopDaemon)?),
-            Name::List => {
-                return Ok(Invocation::List(List {
-                    service: self.optional_id()?,
-                    numeric: self.has(Name::Numeric),
-                    stats: self.has(Name::Stats),
-                }));
-            }
+            Name::List => return Ok(Invocation::List(self.list()?)),
+            Name::Save => return Ok(Invocation::Save { numeric: self.has(Name::Numeric) }),
+            Name::Restore => return Ok(Invocation::Restore),
             Name::Help => return Ok(Invocation::Help),
+            Name::Version => return Ok(Invocation::Version),
             other => return Err(RuleError::syntax(format!("{} is not a command, see --help", other.usage()))),
         };
         change.check().map_err(|argument| self.placed(argument))?;
         Ok(Invocation::Change(change))
+    }
+
+    fn list(&self) -> Result<List, RuleError> {
+        let what = if self.has(Name::Connection) {
+            Listed::Connections { persistence: self.has(Name::PersistentConn) }
+        } else if self.has(Name::Timeout) {
+            Listed::Timeouts
+        } else if self.has(Name::Daemon) {
+            Listed::Daemons
+        } else {
+            let exact = self.has(Name::Exact);
+            let columns = [
+                (Name::Stats, Columns::Stats { exact }),
+                (Name::Rate, Columns::Rate { exact }),
+                (Name::Thresholds, Columns::Thresholds),
+                (Name::PersistentConn, Columns::Persistence),
+                (Name::TunInfo, Columns::Tunnels),
+            ];
+            let columns = columns.into_iter().find(|(name, _)| self.has(*name)).map(|(_, columns)| columns);
+            Listed::Table { service: self.optional_id()?, columns: columns.unwrap_or_default() }
+        };
+        Ok(List { what, numeric: self.has(Name::Numeric), nosort: self.has(Name::Nosort) })
     }
 
     /// What an object finds wrong, at the option that set it.
@@ -538,8 +585,14 @@ mod tests {
         assert_eq!(command("--set 1 0 30"), Command::SetTimeouts(Timeouts { tcp: 1, tcp_fin: 0, udp: 30 }));
         assert_eq!(command("--stop-daemon backup"), Command::StopDaemon(crate::Role::Backup));
         assert_eq!(invocation(""), Ok(Invocation::List(List::default())));
-        let list = List { service: Some("udp://[2001:db8::1]:53".parse().unwrap()), numeric: true, stats: true };
-        assert_eq!(invocation("-Ln -u [2001:db8::1]:53 --stats"), Ok(Invocation::List(list)));
+        let id = Some("udp://[2001:db8::1]:53".parse().unwrap());
+        let stats = Listed::Table { service: id, columns: Columns::Stats { exact: false } };
+        let list = List { what: stats, numeric: true, nosort: false };
+        assert_eq!(invocation("-Ln -u [2001:db8::1]:53 --stats --rate --sort"), Ok(Invocation::List(list)));
+        let list = List { what: Listed::Connections { persistence: true }, numeric: false, nosort: true };
+        assert_eq!(invocation("-Lc --persistent-conn --nosort --exact"), Ok(Invocation::List(list)));
+        assert_eq!(invocation("-S -n"), Ok(Invocation::Save { numeric: true }));
+        assert_eq!(invocation("-h --nosuch"), Ok(Invocation::Help));
     }
 
     #[test]
@@ -618,7 +671,7 @@ mod tests {
         for address in ["10.0.0.1:", "10.0.0", "[10.0.0.1]:80", "[::1", "[::1]80", "host:80"] {
             assert!(refused(&format!("-A -t {address}")).starts_with("tcp-service: "), "{address}");
         }
-        for line in ["--nope", "-A -t", "-n -L", "-t 10.0.0.1:80 -A", "list", "-Cx", "--clear=1", "--set 1 2"] {
+        for line in ["--nope", "-A -t", "-n -L", "-t 10.0.0.1:80 -A", "list", "-Cx", "--clear=1", "--set=1 2 3"] {
             let error = invocation(line).unwrap_err();
             assert_eq!(error.kind, RuleErrorKind::Syntax, "{line}: {error}");
         }

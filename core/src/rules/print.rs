@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::options::Name;
+use super::{Namer, Numeric};
 use crate::{
     Command, Destination, Family, Forwarding, Netmask, Protocol, Service, ServiceId, ServiceTable, SyncDaemon, Tunnel,
     TunnelChecksum,
@@ -30,24 +31,38 @@ pub fn print(table: &[ServiceTable]) -> String {
     text
 }
 
-/// Shows a command as a rule, without the program's name.
+/// Shows a command as a rule, without the program's name and with numbers only.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleDisplay<'a>(pub &'a Command);
 
 impl fmt::Display for RuleDisplay<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Command::AddService(service) => write!(f, "-A {}", ServiceRule(service)),
-            Command::EditService(service) => write!(f, "-E {}", ServiceRule(service)),
-            Command::DeleteService(id) => write!(f, "-D {}", IdRule(id)),
+        NamedRule(self.0, &Numeric).fmt(f)
+    }
+}
+
+/// Shows a command as a rule, without the program's name and with these names for addresses and ports.
+#[expect(missing_debug_implementations, reason = "what gives names need not have one")]
+#[derive(Clone, Copy)]
+pub struct NamedRule<'a>(pub &'a Command, pub &'a dyn Namer);
+
+impl fmt::Display for NamedRule<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(command, names) = *self;
+        match command {
+            Command::AddService(service) => write!(f, "-A {}", ServiceRule(service, names)),
+            Command::EditService(service) => write!(f, "-E {}", ServiceRule(service, names)),
+            Command::DeleteService(id) => write!(f, "-D {}", IdRule(id, names)),
             Command::AddDestination(id, destination) => {
-                write!(f, "-a {} {}", IdRule(id), DestinationRule(id, destination))
+                write!(f, "-a {} {}", IdRule(id, names), DestinationRule(id, destination, names))
             }
             Command::EditDestination(id, destination) => {
-                write!(f, "-e {} {}", IdRule(id), DestinationRule(id, destination))
+                write!(f, "-e {} {}", IdRule(id, names), DestinationRule(id, destination, names))
             }
-            Command::DeleteDestination(id, address) => write!(f, "-d {} -r {address}", IdRule(id)),
-            Command::Zero(Some(id)) => write!(f, "-Z {}", IdRule(id)),
+            Command::DeleteDestination(id, address) => {
+                write!(f, "-d {} -r {}", IdRule(id, names), names.show(*address, id.protocol()))
+            }
+            Command::Zero(Some(id)) => write!(f, "-Z {}", IdRule(id, names)),
             Command::Zero(None) => f.write_str("-Z"),
             Command::Flush => f.write_str("-C"),
             Command::SetTimeouts(timeouts) => {
@@ -59,42 +74,39 @@ impl fmt::Display for RuleDisplay<'_> {
     }
 }
 
-struct IdRule<'a>(&'a ServiceId);
+struct IdRule<'a>(&'a ServiceId, &'a dyn Namer);
 
 impl fmt::Display for IdRule<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            ServiceId::Address { protocol, address } => match protocol {
-                Protocol::Tcp => write!(f, "-t {address}"),
-                Protocol::Udp => write!(f, "-u {address}"),
-                Protocol::Sctp => write!(f, "--sctp-service {address}"),
-                // No option of the language: reading it back says so.
-                Protocol::Other(number) => write!(f, "--protocol-{number} {address}"),
-            },
+            ServiceId::Address { protocol, address } => {
+                let address = self.1.show(*address, Some(*protocol));
+                match protocol {
+                    Protocol::Tcp => write!(f, "-t {address}"),
+                    Protocol::Udp => write!(f, "-u {address}"),
+                    Protocol::Sctp => write!(f, "--sctp-service {address}"),
+                    // No option of the language: reading it back says so.
+                    Protocol::Other(number) => write!(f, "--protocol-{number} {address}"),
+                }
+            }
             ServiceId::Fwmark { mark, family: Family::Ipv4 } => write!(f, "-f {mark}"),
             ServiceId::Fwmark { mark, family: Family::Ipv6 } => write!(f, "-f {mark} -6"),
         }
     }
 }
 
-struct ServiceRule<'a>(&'a Service);
+struct ServiceRule<'a>(&'a Service, &'a dyn Namer);
 
 impl fmt::Display for ServiceRule<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let service = self.0;
-        write!(f, "{} -s {}", IdRule(&service.id), service.scheduler)?;
+        write!(f, "{} -s {}", IdRule(&service.id, self.1), service.scheduler)?;
         if let Some(seconds) = service.persistence_timeout {
             write!(f, " -p {seconds}")?;
         }
         let family = service.id.family();
-        match service.netmask {
-            netmask if netmask == Netmask::host(family) => {}
-            Netmask::Prefix(length) if family == Family::Ipv6 => write!(f, " -M {length}")?,
-            Netmask::Prefix(length) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(length.min(32))).unwrap_or_default();
-                write!(f, " -M {}", std::net::Ipv4Addr::from_bits(mask))?;
-            }
-            Netmask::Irregular(mask) => write!(f, " -M {mask}")?,
+        if service.netmask != Netmask::host(family) {
+            write!(f, " -M {}", service.netmask.text(family))?;
         }
         if let Some(engine) = &service.persistence_engine {
             write!(f, " --{} {engine}", Name::PersistEngine.spec().long)?;
@@ -110,11 +122,11 @@ impl fmt::Display for ServiceRule<'_> {
     }
 }
 
-struct DestinationRule<'a>(&'a ServiceId, &'a Destination);
+struct DestinationRule<'a>(&'a ServiceId, &'a Destination, &'a dyn Namer);
 
 impl fmt::Display for DestinationRule<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(service, destination) = self;
+        let Self(service, destination, names) = self;
         let method = match destination.forwarding {
             Forwarding::Masquerade => "-m",
             Forwarding::Tunnel(_) => "-i",
@@ -122,7 +134,8 @@ impl fmt::Display for DestinationRule<'_> {
             // No option of the language: reading it back says so.
             Forwarding::Other(number) => &format!("--forwarding-{number}"),
         };
-        write!(f, "-r {} {method} -w {}", destination.address, destination.weight)?;
+        let address = names.show(destination.address, service.protocol());
+        write!(f, "-r {address} {method} -w {}", destination.weight)?;
         if let Forwarding::Tunnel(tunnel) = destination.forwarding {
             match tunnel {
                 Tunnel::Ipip => f.write_str(" --tun-type ipip")?,
