@@ -3,15 +3,15 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use ipvs_core::rules::{Columns, List, Listed, NamedRule, Namer, Numeric};
+use ipvs_core::rules::{Columns, List, Listed, Namer, Numeric};
 use ipvs_core::{
-    Client, Command, Connection, DestinationEntry, Error, Family, Forwarding, Netmask, Protocol, Service, ServiceEntry,
-    ServiceId, ServiceTable, Tunnel, TunnelChecksum,
+    Client, Connection, DestinationEntry, Error, Family, Forwarding, Netmask, Protocol, Service, ServiceEntry,
+    ServiceId, Tunnel, TunnelChecksum,
 };
 
 use crate::Failure;
 use crate::names::Shown;
-use crate::order;
+use crate::table::{self, Reading, Table};
 
 /// The longest name of an IPv4 address and its port that is shown in full.
 const NAME_WIDTH: usize = 28;
@@ -28,36 +28,6 @@ pub(crate) fn write(list: &List, client: &Client, output: &mut impl Write) -> Re
     }
 }
 
-/// Writes the table as rules.
-pub(crate) fn save(numeric: bool, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
-    let mut table = client.snapshot()?;
-    order::sort(&mut table);
-    let names = names(numeric, &table);
-    for service in table {
-        let id = service.entry.service.id;
-        writeln!(output, "{}", NamedRule(&Command::AddService(service.entry.service), &*names))?;
-        for entry in service.destinations {
-            writeln!(output, "{}", NamedRule(&Command::AddDestination(id, entry.destination), &*names))?;
-        }
-    }
-    Ok(())
-}
-
-/// The names for a table.
-fn names(numeric: bool, table: &[ServiceTable]) -> Box<dyn Namer> {
-    if numeric {
-        return Box::new(Numeric);
-    }
-    let hosts = table.iter().flat_map(|service| {
-        let own = match service.entry.service.id {
-            ServiceId::Address { address, .. } => Some(address.ip()),
-            ServiceId::Fwmark { .. } => None,
-        };
-        own.into_iter().chain(service.destinations.iter().map(|entry| entry.destination.address.ip()))
-    });
-    Box::new(Shown::new(hosts))
-}
-
 fn write_table(
     list: &List,
     service: Option<&ServiceId>,
@@ -65,19 +35,18 @@ fn write_table(
     client: &Client,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
-    let mut table = if let Some(id) = service {
-        vec![ServiceTable::new(client.service(id)?, client.destinations(id)?)]
+    let services = if let Some(id) = service {
+        vec![client.service(id)?]
     } else {
         let info = client.info()?;
         writeln!(output, "IP Virtual Server version {} (size={})", info.version, info.connection_table_size)?;
-        client.snapshot()?
+        client.services()?
     };
-    if !list.nosort {
-        order::sort(&mut table);
-    }
-    let names = names(list.numeric, &table);
+    let reading = Reading { numeric: list.numeric, sorted: !list.nosort };
+    let Table { services, names } = table::read(services, reading, client)?;
     output.write_all(title(columns).as_bytes())?;
-    for service in &table {
+    for service in services {
+        let service = service?;
         write_service(&service.entry, columns, &*names, output)?;
         for entry in &service.destinations {
             write_destination(&service.entry.service.id, entry, columns, &*names, output)?;

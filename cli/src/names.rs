@@ -1,5 +1,6 @@
 //! Names for numbers in listings, and numbers for names in arguments, both from the system's resolver.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -18,9 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many look-ups go on at once.
 const LOOK_UPS: usize = 32;
 
-/// Names for a listing, looked up at once. What has none keeps its number.
+/// Names for a listing: those of hosts looked up at once, those of ports when they are met. What has none keeps its number.
 pub(crate) struct Shown {
     hosts: HashMap<IpAddr, String>,
+    ports: RefCell<HashMap<(u16, Protocol), String>>,
 }
 
 impl Shown {
@@ -50,14 +52,23 @@ impl Shown {
         while let Ok((host, name)) = answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
             hosts.extend(name.map(|name| (host, name)));
         }
-        Self { hosts }
+        Self { hosts, ports: RefCell::default() }
+    }
+}
+
+impl Shown {
+    fn port(&self, port: u16, protocol: Protocol) -> String {
+        let name = || port_name(port, protocol).unwrap_or_else(|| port.to_string());
+        self.ports.borrow_mut().entry((port, protocol)).or_insert_with(name).clone()
     }
 }
 
 impl Namer for Shown {
     fn show(&self, address: SocketAddr, protocol: Option<Protocol>) -> String {
-        let port = protocol.and_then(|protocol| port_name(address.port(), protocol));
-        let port = port.unwrap_or_else(|| address.port().to_string());
+        let port = match protocol {
+            Some(protocol) => self.port(address.port(), protocol),
+            None => address.port().to_string(),
+        };
         let host = self.hosts.get(&address.ip()).cloned().unwrap_or_else(|| address.ip().to_string());
         match address {
             SocketAddr::V4(_) => format!("{host}:{port}"),
@@ -88,19 +99,31 @@ fn sctp_port_name(port: u16) -> Option<String> {
     })
 }
 
-/// The system's resolver, for arguments.
-pub(crate) struct Names;
+/// The system's resolver, for arguments and rules. It is asked for each name once.
+#[derive(Default)]
+pub(crate) struct Names {
+    hosts: RefCell<HashMap<String, Option<IpAddr>>>,
+    ports: RefCell<HashMap<(String, Protocol), Option<u16>>>,
+}
 
 impl Resolver for Names {
-    /// The first address of the host, an IPv4 one if it has any.
     fn host(&self, name: &str) -> Option<IpAddr> {
-        let addresses: Vec<IpAddr> = lookup_host(name).ok()?.collect();
-        addresses.iter().find(|address| address.is_ipv4()).or(addresses.first()).copied()
+        *self.hosts.borrow_mut().entry(name.to_owned()).or_insert_with(|| host(name))
     }
 
     fn port(&self, name: &str, protocol: Protocol) -> Option<u16> {
-        let hints = AddrInfoHints { protocol: u16::from(protocol).into(), ..AddrInfoHints::default() };
-        let found = getaddrinfo(None, Some(name), Some(hints)).ok()?.next()?.ok()?;
-        Some(found.sockaddr.port())
+        *self.ports.borrow_mut().entry((name.to_owned(), protocol)).or_insert_with(|| port(name, protocol))
     }
+}
+
+/// The first address of the host, an IPv4 one if it has any.
+fn host(name: &str) -> Option<IpAddr> {
+    let addresses: Vec<IpAddr> = lookup_host(name).ok()?.collect();
+    addresses.iter().find(|address| address.is_ipv4()).or(addresses.first()).copied()
+}
+
+fn port(name: &str, protocol: Protocol) -> Option<u16> {
+    let hints = AddrInfoHints { protocol: u16::from(protocol).into(), ..AddrInfoHints::default() };
+    let found = getaddrinfo(None, Some(name), Some(hints)).ok()?.next()?.ok()?;
+    Some(found.sockaddr.port())
 }

@@ -3,14 +3,16 @@
 use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddr};
 
-use ipvs_core::{DestinationEntry, ServiceId, ServiceTable};
+use ipvs_core::{DestinationEntry, ServiceEntry, ServiceId};
 
-/// Puts services and their destinations in order.
-pub(crate) fn sort(table: &mut Vec<ServiceTable>) {
-    merge_sort(table, &|one, other| compare_services(&one.entry.service.id, &other.entry.service.id));
-    for service in table {
-        merge_sort(&mut service.destinations, &compare_destinations);
-    }
+/// Puts services in order.
+pub(crate) fn sort_services(services: &mut Vec<ServiceEntry>) {
+    merge_sort(services, &|one, other| compare_services(&one.service.id, &other.service.id));
+}
+
+/// Puts the destinations of a service in order.
+pub(crate) fn sort_destinations(destinations: &mut Vec<DestinationEntry>) {
+    merge_sort(destinations, &|one, other| compare_addresses(&one.destination.address, &other.destination.address));
 }
 
 /// By mark, where an address has none; then by family, protocol, address and port.
@@ -29,10 +31,6 @@ fn compare_services(one: &ServiceId, other: &ServiceId) -> Ordering {
             }
             _ => Ordering::Equal,
         })
-}
-
-fn compare_destinations(one: &DestinationEntry, other: &DestinationEntry) -> Ordering {
-    compare_addresses(&one.destination.address, &other.destination.address)
 }
 
 fn compare_addresses(one: &SocketAddr, other: &SocketAddr) -> Ordering {

@@ -1,77 +1,293 @@
-//! Restores a table from rules: all are read and checked before the first is sent.
+//! Restores a table from rules: all are read and checked before the first is sent, unless they are to run as they arrive.
 
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::process;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use ipvs_core::rules::{Invocation, Line, RuleError, parse_rules};
+use indicatif::{ProgressBar, ProgressStyle};
+use ipvs_core::rules::{Invocation, Line, Restore, RuleError, parse_line};
 use ipvs_core::{Client, Command, Outcome};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::names::Names;
-use crate::{Failure, report, run};
+use crate::{FAILED, Failure, LISTING_FAILED, Program, run_line};
+
+/// How many commands are sent before progress is shown and a signal is heard.
+const SLICE: usize = 1000;
+
+/// How long a restore takes before its progress is shown.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much of a line that is wrong is shown, in characters.
+const SHOWN: usize = 100;
 
 /// Runs the rules of standard input.
-pub(crate) fn restore(client: &Client, output: &mut impl Write) -> Result<(), Failure> {
-    let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
-    let text = text(bytes)?;
-    let lines: Vec<Line> = match parse_rules(&text, &Names).collect() {
-        Ok(lines) => lines,
-        Err(error) => {
-            show_place(&text, &error);
-            return Err(Failure::Rule(error));
-        }
-    };
-    let mut failed = None;
-    let mut rest = lines.as_slice();
-    while let Some(line) = rest.first() {
-        let commands: Vec<Command> = rest
-            .iter()
-            .map_while(|line| match &line.invocation {
-                Invocation::Change(command) => Some(command.clone()),
-                _ => None,
-            })
-            .collect();
-        if commands.is_empty() {
-            if let Invocation::Restore = line.invocation {
-                report(&format_args!("line {}: rules within rules cannot be restored", line.number));
-                failed = Some(Failure::Reported);
-            } else {
-                // A listing sees what came before it.
-                run(&line.invocation, client, output)?;
-            }
-            rest = &rest[1..];
-            continue;
-        }
-        let done = client.batch(&commands)?;
-        for (line, outcome) in rest.iter().zip(done.outcomes()) {
-            let what = match outcome {
-                Outcome::Done => continue,
-                Outcome::Failed(error) => error.to_string(),
-                Outcome::Unknown => "whether this was done is not known".to_owned(),
-                Outcome::NotSent => "this was not sent".to_owned(),
-            };
-            report(&format_args!("line {}: {what}", line.number));
-            failed = Some(Failure::Reported);
-        }
-        if let Some(error) = done.interrupted {
-            return Err(error.into());
-        }
-        rest = &rest[commands.len()..];
+pub(crate) fn restore(
+    program: Program,
+    how: Restore,
+    client: &Client,
+    names: &Names,
+    output: &mut impl Write,
+) -> Result<(), Failure> {
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    tell_at_signal(program, &tally)?;
+    let mut restoring = Restoring { program, how, client, names, output, tally, begin: Instant::now(), bar: None };
+    let done = if how.stream { restoring.stream() } else { restoring.whole() };
+    restoring.hide_progress();
+    let tally = restoring.tally();
+    if how.verbose {
+        program.report(&*tally);
     }
-    failed.map_or(Ok(()), Err)
+    match (done, tally.status) {
+        (Ok(()), 0) => Ok(()),
+        (Ok(()), status) => Err(Failure::Reported(status)),
+        (Err(failure), _) => Err(failure),
+    }
 }
 
-fn text(bytes: Vec<u8>) -> Result<String, Failure> {
-    String::from_utf8(bytes).map_err(|error| {
-        let good = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..good].split(|byte| *byte == b'\n').count();
-        Failure::Input(io::Error::new(io::ErrorKind::InvalidData, format!("line {line} is not UTF-8")))
-    })
+/// What has been done so far.
+#[derive(Default)]
+struct Tally {
+    done: usize,
+    refused: usize,
+    unknown: usize,
+    left_out: usize,
+    /// The last line that was run.
+    line: Option<usize>,
+    /// The exit status, that of the first thing that went wrong.
+    status: u8,
 }
 
-/// Shows the line and, below it, where in it the error is.
-fn show_place(text: &str, error: &RuleError) {
-    let line = error.line.and_then(|number| text.lines().nth(number - 1));
-    if let (Some(line), Some(column)) = (line, error.column) {
-        let _ = writeln!(io::stderr(), "{line}\n{:>column$}", "^");
+impl Tally {
+    fn failed(&mut self, status: u8) {
+        if self.status == 0 {
+            self.status = status;
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            None => f.write_str("no line was run")?,
+            Some(line) => write!(f, "lines up to {line} were run: {} done, {} refused", self.done, self.refused)?,
+        }
+        if self.unknown > 0 {
+            write!(f, ", {} unknown", self.unknown)?;
+        }
+        if self.left_out > 0 {
+            write!(f, ", {} left out", self.left_out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Ends the program at a signal, but between two exchanges with the kernel, and says what was done until then.
+fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::Input)?;
+    let tally = Arc::clone(tally);
+    thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            // While it is held, the numbers and the table are the same.
+            let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            if io::stderr().is_terminal() {
+                // Behind ^C or the progress.
+                let _ = writeln!(io::stderr());
+            }
+            program.report(&format_args!("interrupted; {tally}"));
+            process::exit(128 + signal);
+        }
+    });
+    Ok(())
+}
+
+/// One restore.
+struct Restoring<'a, Output> {
+    program: Program,
+    how: Restore,
+    client: &'a Client,
+    names: &'a Names,
+    output: &'a mut Output,
+    tally: Arc<Mutex<Tally>>,
+    begin: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl<Output: Write> Restoring<'_, Output> {
+    /// Runs each line as it arrives.
+    fn stream(&mut self) -> Result<(), Failure> {
+        self.clear()?;
+        for (line, number) in io::stdin().lock().split(b'\n').zip(1..) {
+            let line = self.read_line(&line.map_err(Failure::Input)?, number)?;
+            self.run(line.into_iter().collect())?;
+            self.output.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Reads and checks all lines before it runs the first.
+    fn whole(&mut self) -> Result<(), Failure> {
+        let mut text = Vec::new();
+        io::stdin().lock().read_to_end(&mut text).map_err(Failure::Input)?;
+        let mut lines = Vec::new();
+        for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
+            lines.extend(self.read_line(line, number)?);
+        }
+        drop(text);
+        self.clear()?;
+        self.run(lines)
+    }
+
+    /// What one line asks for, if anything.
+    fn read_line(&self, line: &[u8], number: usize) -> Result<Option<Line>, Failure> {
+        let error = match parse_line(line, number, self.names) {
+            Ok(line) => return Ok(line),
+            Err(error) => error,
+        };
+        self.report(&format_args!("{error}{}", Place(line, &error)));
+        let status = self.program.rule_status(&error);
+        if !self.how.keep_going {
+            return Err(Failure::Reported(status));
+        }
+        let mut tally = self.tally();
+        tally.left_out += 1;
+        tally.failed(status);
+        Ok(None)
+    }
+
+    /// `ipvsadm-restore` begins with an empty table.
+    fn clear(&self) -> Result<(), Failure> {
+        if self.program == Program::Restore {
+            self.client.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Runs lines, the commands among them many at a time. A listing sees what came before it.
+    fn run(&mut self, lines: Vec<Line>) -> Result<(), Failure> {
+        let total = lines.len();
+        let mut lines = lines.into_iter().peekable();
+        while let Some(line) = lines.next() {
+            let number = line.number;
+            let command = match line.invocation {
+                Invocation::Change(command) => command,
+                listing => {
+                    self.run_listing(number, &listing)?;
+                    continue;
+                }
+            };
+            let (mut numbers, mut commands) = (vec![number], vec![command]);
+            while let Some(Line { number, invocation: Invocation::Change(command) }) =
+                lines.next_if(|line| commands.len() < SLICE && matches!(line.invocation, Invocation::Change(_)))
+            {
+                numbers.push(number);
+                commands.push(command);
+            }
+            self.output.flush()?;
+            self.run_commands(&numbers, &commands)?;
+            self.show_progress(total - lines.len(), total);
+        }
+        Ok(())
+    }
+
+    fn run_listing(&mut self, number: usize, listing: &Invocation) -> Result<(), Failure> {
+        let done = run_line(listing, self.client, self.output);
+        let mut tally = self.tally();
+        tally.line = Some(number);
+        match done {
+            Ok(()) => tally.done += 1,
+            Err(Failure::Ipvs(error)) => {
+                tally.refused += 1;
+                tally.failed(LISTING_FAILED);
+                self.report(&format_args!("{number}: {error}"));
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(())
+    }
+
+    fn run_commands(&self, numbers: &[usize], commands: &[Command]) -> Result<(), Failure> {
+        let mut tally = self.tally();
+        let report = self.client.batch(commands)?;
+        let (mut unknown, mut not_sent) = (Vec::new(), None);
+        for (number, outcome) in numbers.iter().zip(report.outcomes()) {
+            match outcome {
+                Outcome::Done => tally.done += 1,
+                Outcome::Failed(error) => {
+                    tally.refused += 1;
+                    tally.failed(FAILED);
+                    self.report(&format_args!("{number}: {error}"));
+                }
+                Outcome::Unknown => unknown.push(*number),
+                Outcome::NotSent => {
+                    not_sent.get_or_insert(*number);
+                    continue;
+                }
+            }
+            tally.line = Some(*number);
+        }
+        tally.unknown += unknown.len();
+        if let [first, .., last] | [first @ last] = unknown[..] {
+            self.report(&format_args!("{first}: whether this and the lines up to {last} were done is not known"));
+        }
+        if let Some(first) = not_sent {
+            self.report(&format_args!("{first}: this and the lines behind it were not sent"));
+        }
+        report.interrupted.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show_progress(&mut self, done: usize, total: usize) {
+        if self.bar.is_none() && self.begin.elapsed() > PATIENCE {
+            // Nothing shows where standard error is no terminal.
+            let bar = ProgressBar::new(total as u64);
+            let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} lines, {eta} left");
+            self.bar = Some(style.map_or(bar.clone(), |style| bar.with_style(style)));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done as u64);
+        }
+    }
+
+    fn hide_progress(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn report(&self, what: &dyn fmt::Display) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.program.report(what)),
+            None => self.program.report(what),
+        }
+    }
+}
+
+/// Shows a line and, below it, where in it the error is; of a long line only what is around that.
+struct Place<'a>(&'a [u8], &'a RuleError);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(line, error) = self;
+        let column = error.column.unwrap_or(1);
+        let first = column.saturating_sub(SHOWN / 2);
+        let visible = |letter: char| match letter {
+            '\t' => ' ',
+            letter if letter.is_control() => char::REPLACEMENT_CHARACTER,
+            letter => letter,
+        };
+        let text: String = String::from_utf8_lossy(line).chars().skip(first).take(SHOWN).map(visible).collect();
+        write!(f, "\n{text}")?;
+        match error.column {
+            Some(column) => write!(f, "\n{:>width$}", '^', width = column - first),
+            None => Ok(()),
+        }
     }
 }

@@ -33,7 +33,7 @@ const PROC_SYS: &str = "/proc/sys/net/ipv4/vs";
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How to connect.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// How long an exchange with the kernel may wait, for other threads' exchanges and for answers; nothing or zero is for
@@ -147,10 +147,13 @@ impl Client {
 
     /// All services (`IPVS_CMD_GET_SERVICE` as a dump), in the kernel's order.
     ///
-    /// The kernel lets others change the table between two parts of a dump: a service may then be missing or be there
-    /// twice.
+    /// The kernel lets others change the table between two parts of a dump: a service may then be missing. What it shows
+    /// twice is here once.
     pub fn services(&self) -> Result<Vec<ServiceEntry>, Error> {
-        self.many(Operation::Services, &Request::get_services(), parse_service)
+        let mut services = self.many(Operation::Services, &Request::get_services(), parse_service)?;
+        let mut ids = HashSet::with_capacity(services.len());
+        services.retain(|entry| ids.insert(entry.service.id));
+        Ok(services)
     }
 
     /// One service (`IPVS_CMD_GET_SERVICE`). Error of its own: `NoSuchService`.
@@ -177,20 +180,15 @@ impl Client {
     /// A table that others change meanwhile is not seen as it was at one moment: every entry was there at some moment,
     /// none is there twice, and a service that goes away before its turn has no destinations.
     pub fn snapshot(&self) -> Result<Vec<ServiceTable>, Error> {
-        let mut services = self.services()?;
-        let mut ids = HashSet::new();
-        services.retain(|entry| ids.insert(entry.service.id));
-        let mut addresses = HashSet::new();
-        services
-            .into_iter()
-            .map(|entry| {
-                let id = entry.service.id;
-                let mut destinations = self.destinations_or_none(Operation::Destinations(id), &id)?;
-                addresses.clear();
-                destinations.retain(|entry| addresses.insert(entry.destination.address));
-                Ok(ServiceTable::new(entry, destinations))
-            })
-            .collect()
+        self.services()?.into_iter().map(|entry| self.table(entry)).collect()
+    }
+
+    /// A service that was listed, with its destinations; none if it has gone away. One exchange: for a table too large to
+    /// be in memory at once.
+    pub fn table(&self, entry: ServiceEntry) -> Result<ServiceTable, Error> {
+        let id = entry.service.id;
+        let destinations = self.destinations_or_none(Operation::Destinations(id), &id)?;
+        Ok(ServiceTable::new(entry, destinations))
     }
 
     /// How long idle connections are remembered (`IPVS_CMD_GET_CONFIG`).
@@ -461,7 +459,11 @@ impl Client {
     /// A service that is not there has no destinations.
     fn destinations_or_none(&self, operation: Operation, id: &ServiceId) -> Result<Vec<DestinationEntry>, Error> {
         let family = id.family();
-        self.many(operation, &Request::get_destinations(id), |message| parse_destination(message, family))
+        let mut entries =
+            self.many(operation, &Request::get_destinations(id), |message| parse_destination(message, family))?;
+        let mut addresses = HashSet::with_capacity(entries.len());
+        entries.retain(|entry| addresses.insert(entry.destination.address));
+        Ok(entries)
     }
 
     fn open_proc(&self, operation: Operation, name: &str) -> Result<File, Error> {

@@ -101,34 +101,35 @@ impl Operation {
         }
     }
 
+    /// The service that it is about.
+    #[must_use]
+    pub fn service(&self) -> Option<ServiceId> {
+        match self {
+            Self::Zero(id) => *id,
+            Self::Service(id)
+            | Self::AddService(id)
+            | Self::EditService(id)
+            | Self::DeleteService(id)
+            | Self::Destinations(id)
+            | Self::AddDestination(id, _)
+            | Self::EditDestination(id, _)
+            | Self::SetWeight(id, _)
+            | Self::DeleteDestination(id, _) => Some(*id),
+            _ => None,
+        }
+    }
+
     /// The object in its text form: a service's id, `destination of service`, or nothing.
     #[must_use]
     pub fn object(&self) -> Option<String> {
         match self {
-            Self::Connect
-            | Self::Info
-            | Self::Services
-            | Self::Flush
-            | Self::Zero(None)
-            | Self::Timeouts
-            | Self::SetTimeouts
-            | Self::Daemons
-            | Self::Connections
-            | Self::TotalStats
-            | Self::Overview
-            | Self::Settings => None,
-            Self::StartDaemon(role) | Self::StopDaemon(role) => Some(role.to_string()),
-            Self::Setting(name) | Self::SetSetting(name) => Some((*name).to_owned()),
-            Self::Zero(Some(id))
-            | Self::Service(id)
-            | Self::AddService(id)
-            | Self::EditService(id)
-            | Self::DeleteService(id)
-            | Self::Destinations(id) => Some(id.to_string()),
             Self::AddDestination(id, address)
             | Self::EditDestination(id, address)
             | Self::SetWeight(id, address)
             | Self::DeleteDestination(id, address) => Some(format!("{address} of {id}")),
+            Self::StartDaemon(role) | Self::StopDaemon(role) => Some(role.to_string()),
+            Self::Setting(name) | Self::SetSetting(name) => Some((*name).to_owned()),
+            other => other.service().map(|id| id.to_string()),
         }
     }
 }

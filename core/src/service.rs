@@ -213,34 +213,52 @@ fn decimal(text: &str) -> Option<u32> {
 
 /// The known schedulers: kernel modules `ip_vs_NAME`. Any other name may be used too.
 pub mod scheduler {
-    /// Round robin.
+    /// Round robin: one after the other.
     pub const RR: &str = "rr";
-    /// Weighted round robin.
+    /// Weighted round robin: one after the other, as often as its weight says.
     pub const WRR: &str = "wrr";
     /// Least connections.
     pub const LC: &str = "lc";
-    /// Weighted least connections.
+    /// Weighted least connections: fewest for its weight.
     pub const WLC: &str = "wlc";
-    /// Locality-based least connections.
+    /// Locality-based least connections: one address, one server, until that has too many (for caches).
     pub const LBLC: &str = "lblc";
-    /// Locality-based least connections with replication.
+    /// Locality-based least connections with replication: one address, a set of servers.
     pub const LBLCR: &str = "lblcr";
-    /// Destination hashing.
+    /// Destination hashing: the address asked for chooses.
     pub const DH: &str = "dh";
-    /// Source hashing.
+    /// Source hashing: the client's address chooses.
     pub const SH: &str = "sh";
-    /// Shortest expected delay.
+    /// Shortest expected delay: fewest connections for its weight, the new one counted.
     pub const SED: &str = "sed";
-    /// Never queue.
+    /// Never queue: an idle server if there is one, else shortest expected delay.
     pub const NQ: &str = "nq";
     /// Weighted failover: the available server with the highest weight.
     pub const FO: &str = "fo";
-    /// Weighted overflow: as failover, but on to the next once a server has as many connections as weight.
+    /// Weighted overflow: the highest weight, and on to the next once it has as many connections as weight.
     pub const OVF: &str = "ovf";
-    /// Maglev hashing.
+    /// Maglev hashing: the client's address chooses, and changes of servers move few clients.
     pub const MH: &str = "mh";
     /// The better of two random choices, since Linux 6.0.
     pub const TWOS: &str = "twos";
+
+    /// All of them, each with what it does.
+    pub const ALL: &[(&str, &str)] = &[
+        (RR, "round robin: one after the other"),
+        (WRR, "weighted round robin: one after the other, as often as its weight says"),
+        (LC, "least connections"),
+        (WLC, "weighted least connections: fewest for its weight"),
+        (LBLC, "locality-based least connections: one address, one server, until that has too many (for caches)"),
+        (LBLCR, "locality-based least connections with replication: one address, a set of servers"),
+        (DH, "destination hashing: the address asked for chooses"),
+        (SH, "source hashing: the client's address chooses"),
+        (SED, "shortest expected delay: fewest connections for its weight, the new one counted"),
+        (NQ, "never queue: an idle server if there is one, else shortest expected delay"),
+        (FO, "weighted failover: the available server with the highest weight"),
+        (OVF, "weighted overflow: the highest weight, and on to the next once it has as many connections as weight"),
+        (MH, "Maglev hashing: the client's address chooses, and changes of servers move few clients"),
+        (TWOS, "the better of two random choices, since Linux 6.0"),
+    ];
 }
 
 /// Flags whose meaning each scheduler gives (`IP_VS_SVC_F_SCHED1` to `3` in `IPVS_SVC_ATTR_FLAGS`).

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::{Seek, Write};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -107,10 +108,28 @@ impl Ran {
     }
 }
 
+/// Runs a program in the namespace of the calling thread, with this as its standard input.
+pub fn run_with_input(
+    program: impl AsRef<OsStr>,
+    arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+    input: impl AsRef<[u8]>,
+) -> Ran {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input.as_ref()).unwrap();
+    file.rewind().unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(file);
+    ran(command)
+}
+
 /// Runs a program in the namespace of the calling thread.
 pub fn run(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Ran {
     let mut command = Command::new(program);
     command.args(arguments);
+    ran(command)
+}
+
+fn ran(mut command: Command) -> Ran {
     let shown = format!("{command:?}");
     let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
     Ran {

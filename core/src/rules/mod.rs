@@ -11,10 +11,19 @@ use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error as ThisError;
 
-use crate::{Command, InvalidArgument, Protocol, ServiceId};
+use crate::{Command, InvalidArgument, Options, Protocol, ServiceId};
 
-pub use parse::{parse, parse_rules};
+pub use parse::{parse, parse_command, parse_line, parse_rules};
 pub use print::{NamedRule, RuleDisplay, print};
+
+/// One call of ipvsadm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What it asks for.
+    pub invocation: Invocation,
+    /// `--netns` and `--wait`: how to connect.
+    pub options: Options,
+}
 
 /// What one call of ipvsadm asks for, complete and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +36,42 @@ pub enum Invocation {
     Save {
         /// `-n`: numbers instead of names.
         numeric: bool,
+        /// `--output`: the file to write to.
+        output: Option<String>,
     },
     /// `-R`: run the rules of standard input.
-    Restore,
+    Restore(Restore),
     /// `-h`: show the help.
     Help,
     /// `-v`: show the version.
     Version,
+    /// `--generate`: write something made from the option table.
+    Generate(Generated),
+}
+
+/// How to run the rules of standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Restore {
+    /// `--keep-going`: leave out lines that are no rules.
+    pub keep_going: bool,
+    /// `--stream`: run each line as it arrives.
+    pub stream: bool,
+    /// `--verbose`: say at the end what was done.
+    pub verbose: bool,
+}
+
+/// What is made from the option table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generated {
+    /// The manual page.
+    Man,
+    /// Completions for bash.
+    Bash,
+    /// Completions for zsh.
+    Zsh,
+    /// Completions for fish.
+    Fish,
 }
 
 /// What to list, and how.
@@ -46,6 +84,8 @@ pub struct List {
     pub numeric: bool,
     /// `--nosort`: in the kernel's order.
     pub nosort: bool,
+    /// `--json`: as JSON.
+    pub json: bool,
 }
 
 /// What to list.
@@ -141,6 +181,9 @@ impl Resolver for Numeric {
     }
 }
 
+/// The longest message of an error, in characters.
+const MESSAGE_MAX: usize = 400;
+
 /// Whether arguments are no option at all, or options that do not make a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleErrorKind {
@@ -174,8 +217,16 @@ fn place(line: Option<usize>, column: Option<usize>) -> String {
 }
 
 impl RuleError {
+    /// What was typed may be anything: the message shows it in so many characters, none of which steers a terminal.
     fn new(kind: RuleErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), line: None, column: None }
+        let message: String = message.into();
+        let visible = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
+        let mut letters = message.chars().map(visible);
+        let mut message: String = letters.by_ref().take(MESSAGE_MAX).collect();
+        if letters.next().is_some() {
+            message.push('…');
+        }
+        Self { kind, message, line: None, column: None }
     }
 
     fn syntax(message: impl Into<String>) -> Self {

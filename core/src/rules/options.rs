@@ -62,6 +62,8 @@ options! {
     Save             ['S']      "save"           Value::None, "write the table as rules that -R reads";
     Help             ['h']      "help"           Value::None, "show this help";
     Version          ['v']      "version"        Value::None, "show the version";
+    Generate         []         "generate"       Value::One("man|bash|zsh|fish"),
+        "write the manual page, or completions for a shell";
     TcpService       ['t']      "tcp-service"    ADDRESS, "the TCP service at this address";
     UdpService       ['u']      "udp-service"    ADDRESS, "the UDP service at this address";
     SctpService      []         "sctp-service"   ADDRESS, "the SCTP service at this address";
@@ -112,6 +114,14 @@ options! {
     Nosort           []         "nosort"         Value::None, "list in the kernel's order";
     Numeric          ['n']      "numeric"        Value::None, "show numbers instead of names";
     Sort             []         "sort"           Value::None, "list in order: always so, unless --nosort is given";
+    Json             []         "json"           Value::None, "as JSON, always with numbers; with -c, a line for each";
+    Output           []         "output"         Value::One("FILE"), "write to this file, replaced when all is written";
+    KeepGoing        []         "keep-going"     Value::None, "leave out lines that are no rules, and run the others";
+    Stream           []         "stream"         Value::None, "run each line as it arrives, before the next is read";
+    Verbose          []         "verbose"        Value::None, "say at the end what was done";
+    Netns            []         "netns"          Value::One("NAME"), "in this network namespace, by its name or path";
+    Wait             []         "wait"           Value::One("SECONDS"),
+        "how long to wait for each answer of the kernel (default 5; 0, for ever)";
 }
 
 /// The option of every letter, so that a long file of rules is read fast.
@@ -148,10 +158,15 @@ impl CommandSpec {
     }
 }
 
-/// What goes with every command, and changes nothing.
-pub const EVERYWHERE: &[Name] = &[Name::Sort];
+/// What goes with every command, at most once.
+pub const EVERYWHERE: &[Name] = &[Name::Sort, Name::Netns, Name::Wait];
 
-const SERVICE: &[Name] = &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService];
+/// What a line of a file of rules cannot be or have.
+pub const NOT_IN_RULES: &[Name] =
+    &[Name::Restore, Name::Help, Name::Version, Name::Generate, Name::Output, Name::Netns, Name::Wait];
+
+/// What names a virtual service.
+pub const SERVICE: &[Name] = &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService];
 const SERVICE_SETTINGS: &[&[Name]] = &[
     &[Name::Ipv6],
     &[Name::Scheduler],
@@ -179,8 +194,8 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec::new(Name::EditService, &[SERVICE], SERVICE_SETTINGS),
     CommandSpec::new(Name::DeleteService, &[SERVICE], &[&[Name::Ipv6]]),
     CommandSpec::new(Name::Clear, &[], &[]),
-    CommandSpec::new(Name::Restore, &[], &[]),
-    CommandSpec::new(Name::Save, &[], &[&[Name::Numeric]]),
+    CommandSpec::new(Name::Restore, &[], &[&[Name::KeepGoing], &[Name::Stream], &[Name::Verbose]]),
+    CommandSpec::new(Name::Save, &[], &[&[Name::Numeric], &[Name::Output]]),
     CommandSpec::new(Name::AddServer, &[SERVICE, &[Name::RealServer]], SERVER_SETTINGS),
     CommandSpec::new(Name::EditServer, &[SERVICE, &[Name::RealServer]], SERVER_SETTINGS),
     CommandSpec::new(Name::DeleteServer, &[SERVICE, &[Name::RealServer]], &[&[Name::Ipv6]]),
@@ -206,6 +221,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             &[Name::PersistentConn],
             &[Name::TunInfo],
             &[Name::Nosort],
+            &[Name::Json],
         ],
         conflicts: &[
             (&[Name::Connection, Name::Timeout, Name::Daemon], &[Name::Stats, Name::Rate, Name::Thresholds]),
@@ -222,6 +238,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec::new(Name::StopDaemon, &[], &[&[Name::SyncId]]),
     CommandSpec::new(Name::Help, &[], &[]),
     CommandSpec::new(Name::Version, &[], &[]),
+    CommandSpec::new(Name::Generate, &[], &[]),
 ];
 
 impl Name {
@@ -241,6 +258,12 @@ impl Name {
     #[must_use]
     pub fn spec(self) -> &'static OptionSpec {
         &OPTIONS[self as usize]
+    }
+
+    /// What the command takes; nothing if it is no command.
+    #[must_use]
+    pub fn command(self) -> Option<&'static CommandSpec> {
+        COMMANDS.iter().find(|spec| spec.command == self)
     }
 
     /// How a person writes it: `-A, --add-service`.

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
+use std::time::Duration;
 
-use super::options::{COMMANDS, CommandSpec, EVERYWHERE, Name, Value};
-use super::{Columns, Invocation, Line, List, Listed, Resolver, RuleError};
+use super::options::{CommandSpec, EVERYWHERE, NOT_IN_RULES, Name, Value};
+use super::{Call, Columns, Generated, Invocation, Line, List, Listed, Resolver, Restore, RuleError};
 use crate::{
-    Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Protocol,
-    SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelChecksum,
+    Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Options,
+    Protocol, SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelChecksum,
 };
 
 /// How long a client is remembered with `-p` alone, in seconds: the manual's.
@@ -18,18 +19,22 @@ const DEFAULT_PERSISTENCE: u32 = 300;
 pub fn parse(
     arguments: impl IntoIterator<Item = impl Into<OsString>>,
     resolver: &dyn Resolver,
-) -> Result<Invocation, RuleError> {
-    let mut given = Given::read(arguments, resolver)?;
-    let Some(first) = given.options.first() else {
-        return Ok(Invocation::List(List::default()));
-    };
-    let command = first.name;
-    let spec = COMMANDS.iter().find(|spec| spec.command == command).ok_or_else(|| {
-        RuleError::syntax(format!("{} is not a command; the command comes first, see --help", command.usage())).at(1)
-    })?;
-    given.command = Some(given.options.remove(0));
-    given.check(spec)?;
-    given.invocation(command)
+) -> Result<Call, RuleError> {
+    Given::read(arguments, true, resolver)?.into_call()
+}
+
+/// Reads the arguments of a program that has only this command, such as `ipvsadm-save`: help, version, or options of it.
+pub fn parse_command(
+    command: &CommandSpec,
+    arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    resolver: &dyn Resolver,
+) -> Result<Call, RuleError> {
+    let given = Given::read(arguments, false, resolver)?;
+    match given.options.first().map(|first| first.name) {
+        Some(Name::Help) => Ok(Call { invocation: Invocation::Help, options: Options::default() }),
+        Some(Name::Version) => Ok(Call { invocation: Invocation::Version, options: Options::default() }),
+        _ => given.call(command),
+    }
 }
 
 /// Reads the lines of a saved table. Each is one call's arguments, with or without the program's name before them;
@@ -38,22 +43,40 @@ pub fn parse_rules<'a>(
     text: &'a str,
     resolver: &'a dyn Resolver,
 ) -> impl Iterator<Item = Result<Line, RuleError>> + 'a {
-    text.lines().zip(1..).filter_map(move |(line, number)| {
-        let mut words = words(line);
-        if words.first().is_some_and(|(_, word)| *word == "ipvsadm") {
-            words.remove(0);
-        }
-        if words.is_empty() {
-            return None;
-        }
-        let invocation = parse(words.iter().map(|(_, word)| *word), resolver).map_err(|mut error| {
-            error.line = Some(number);
-            let word = error.column.and_then(|position| words.get(position - 1));
-            error.column = word.map(|(offset, _)| line[..*offset].chars().count() + 1);
-            error
-        });
-        Some(invocation.map(|invocation| Line { number, invocation }))
-    })
+    text.lines().zip(1..).filter_map(move |(line, number)| parse_line(line.as_bytes(), number, resolver).transpose())
+}
+
+/// Reads one line of a saved table, with its number; nothing if there is nothing in it.
+pub fn parse_line(line: &[u8], number: usize, resolver: &dyn Resolver) -> Result<Option<Line>, RuleError> {
+    let place = |mut error: RuleError, column| {
+        (error.line, error.column) = (Some(number), column);
+        error
+    };
+    let column_at = |offset| String::from_utf8_lossy(&line[..offset]).chars().count() + 1;
+    let text = std::str::from_utf8(line)
+        .map_err(|error| place(RuleError::syntax("this is not UTF-8"), Some(column_at(error.valid_up_to()))))?;
+    let mut words = words(text);
+    if words.first().is_some_and(|(_, word)| *word == "ipvsadm") {
+        words.remove(0);
+    }
+    if words.is_empty() {
+        return Ok(None);
+    }
+    let invocation = rule(words.iter().map(|(_, word)| *word), resolver).map_err(|error| {
+        let word = error.column.and_then(|position| words.get(position - 1));
+        place(error, word.map(|(offset, _)| column_at(*offset)))
+    })?;
+    Ok(Some(Line { number, invocation }))
+}
+
+/// What the words of one line of a saved table ask for.
+fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &dyn Resolver) -> Result<Invocation, RuleError> {
+    let given = Given::read(words, true, resolver)?;
+    if let Some(option) = given.options.iter().find(|option| NOT_IN_RULES.contains(&option.name)) {
+        let message = format!("{} does not go within rules", option.name.usage());
+        return Err(RuleError::refused(message).at(option.position));
+    }
+    given.into_call().map(|call| call.invocation)
 }
 
 /// The words of a line up to a comment, each with where it begins, in bytes.
@@ -86,6 +109,8 @@ impl Typed {
 
 /// The options of one call.
 struct Given<'a> {
+    /// The first option has to be a command.
+    command_first: bool,
     command: Option<Typed>,
     options: Vec<Typed>,
     resolver: &'a dyn Resolver,
@@ -94,11 +119,12 @@ struct Given<'a> {
 impl<'a> Given<'a> {
     fn read(
         arguments: impl IntoIterator<Item = impl Into<OsString>>,
+        command_first: bool,
         resolver: &'a dyn Resolver,
     ) -> Result<Self, RuleError> {
         let mut parser = lexopt::Parser::from_args(arguments);
         let total = parser.try_raw_args().map_or(0, |arguments| arguments.as_slice().len());
-        let mut given = Self { command: None, options: Vec::new(), resolver };
+        let mut given = Self { command_first, command: None, options: Vec::new(), resolver };
         let mut position = 0;
         loop {
             // What stands behind these does not matter.
@@ -121,7 +147,7 @@ impl<'a> Given<'a> {
         let name = match argument {
             lexopt::Arg::Short(letter) => Name::of_letter(letter),
             lexopt::Arg::Long(long) => Name::of_long(long),
-            lexopt::Arg::Value(value) if self.options.is_empty() => {
+            lexopt::Arg::Value(value) if self.command_first && self.options.is_empty() => {
                 return Err(RuleError::syntax(format!("'{}' is not a command, see --help", value.display())));
             }
             lexopt::Arg::Value(value) => {
@@ -165,6 +191,25 @@ impl<'a> Given<'a> {
         Ok(Some(Typed { name, values, position }))
     }
 
+    /// The call that the options make, the first of them being the command.
+    fn into_call(mut self) -> Result<Call, RuleError> {
+        let Some(first) = self.options.first() else {
+            return Ok(Call { invocation: Invocation::List(List::default()), options: Options::default() });
+        };
+        let name = first.name;
+        let spec = name.command().ok_or_else(|| {
+            RuleError::syntax(format!("{} is not a command; the command comes first, see --help", name.usage())).at(1)
+        })?;
+        self.command = Some(self.options.remove(0));
+        self.call(spec)
+    }
+
+    /// The call of this command with the options.
+    fn call(&self, spec: &CommandSpec) -> Result<Call, RuleError> {
+        self.check(spec)?;
+        Ok(Call { invocation: self.invocation(spec.command)?, options: self.connection()? })
+    }
+
     /// Checks that all that a command needs is there, and nothing else.
     fn check(&self, spec: &CommandSpec) -> Result<(), RuleError> {
         let command = spec.command;
@@ -173,11 +218,12 @@ impl<'a> Given<'a> {
             if name == command {
                 return Err(RuleError::refused(format!("{} is given twice", command.usage())).at(option.position));
             }
-            if EVERYWHERE.contains(&name) {
+            if name == Name::Sort {
                 continue;
             }
-            let row = spec.required.iter().chain(spec.optional).find(|row| row.contains(&name));
-            let row = row.ok_or_else(|| {
+            let everywhere = EVERYWHERE.iter().map(std::slice::from_ref);
+            let mut rows = spec.required.iter().chain(spec.optional).copied().chain(everywhere);
+            let row = rows.find(|row| row.contains(&name)).ok_or_else(|| {
                 RuleError::refused(format!("{} does not go with {}", name.usage(), command.usage())).at(option.position)
             })?;
             if let Some(before) = self.options[..number].iter().find(|before| row.contains(&before.name)) {
@@ -263,8 +309,18 @@ impl<'a> Given<'a> {
             Name::StartDaemon => Command::StartDaemon(self.daemon()?),
             Name::StopDaemon => Command::StopDaemon(self.role(Name::StopDaemon)?),
             Name::List => return Ok(Invocation::List(self.list()?)),
-            Name::Save => return Ok(Invocation::Save { numeric: self.has(Name::Numeric) }),
-            Name::Restore => return Ok(Invocation::Restore),
+            Name::Save => {
+                let output = self.get(Name::Output).map(|option| option.value().to_owned());
+                return Ok(Invocation::Save { numeric: self.has(Name::Numeric), output });
+            }
+            Name::Restore => {
+                return Ok(Invocation::Restore(Restore {
+                    keep_going: self.has(Name::KeepGoing),
+                    stream: self.has(Name::Stream),
+                    verbose: self.has(Name::Verbose),
+                }));
+            }
+            Name::Generate => return Ok(Invocation::Generate(self.generated()?)),
             Name::Help => return Ok(Invocation::Help),
             Name::Version => return Ok(Invocation::Version),
             other => return Err(RuleError::syntax(format!("{} is not a command, see --help", other.usage()))),
@@ -292,7 +348,38 @@ impl<'a> Given<'a> {
             let columns = columns.into_iter().find(|(name, _)| self.has(*name)).map(|(_, columns)| columns);
             Listed::Table { service: self.optional_id()?, columns: columns.unwrap_or_default() }
         };
-        Ok(List { what, numeric: self.has(Name::Numeric), nosort: self.has(Name::Nosort) })
+        let (numeric, nosort, json) = (self.has(Name::Numeric), self.has(Name::Nosort), self.has(Name::Json));
+        Ok(List { what, numeric, nosort, json })
+    }
+
+    fn generated(&self) -> Result<Generated, RuleError> {
+        match self.get(Name::Generate).map(Typed::value) {
+            Some("man") => Ok(Generated::Man),
+            Some("bash") => Ok(Generated::Bash),
+            Some("zsh") => Ok(Generated::Zsh),
+            Some("fish") => Ok(Generated::Fish),
+            other => {
+                let other = other.unwrap_or_default();
+                Err(self.wrong(Name::Generate, &format!("'{other}' is none of man, bash, zsh and fish")))
+            }
+        }
+    }
+
+    /// How to connect.
+    fn connection(&self) -> Result<Options, RuleError> {
+        let mut options = Options::default();
+        if let Some(netns) = self.get(Name::Netns) {
+            if netns.value().is_empty() {
+                return Err(self.wrong(Name::Netns, "is empty, not the name of a network namespace"));
+            }
+            options = options.with_netns(netns.value());
+        }
+        if let Some(seconds) = self.number::<f64>(Name::Wait, "a number of seconds")? {
+            let wait = Duration::try_from_secs_f64(seconds)
+                .map_err(|_| self.wrong(Name::Wait, "is not a number of seconds that can be waited for"))?;
+            options = options.with_timeout(Some(wait));
+        }
+        Ok(options)
     }
 
     /// What an object finds wrong, at the option that set it.
@@ -542,7 +629,7 @@ mod tests {
     use crate::rules::{Numeric, RuleErrorKind};
 
     fn invocation(line: &str) -> Result<Invocation, RuleError> {
-        parse(line.split_whitespace(), &Numeric)
+        parse(line.split_whitespace(), &Numeric).map(|call| call.invocation)
     }
 
     fn command(line: &str) -> Command {
@@ -587,11 +674,18 @@ mod tests {
         assert_eq!(invocation(""), Ok(Invocation::List(List::default())));
         let id = Some("udp://[2001:db8::1]:53".parse().unwrap());
         let stats = Listed::Table { service: id, columns: Columns::Stats { exact: false } };
-        let list = List { what: stats, numeric: true, nosort: false };
+        let list = List { what: stats, numeric: true, ..List::default() };
         assert_eq!(invocation("-Ln -u [2001:db8::1]:53 --stats --rate --sort"), Ok(Invocation::List(list)));
-        let list = List { what: Listed::Connections { persistence: true }, numeric: false, nosort: true };
+        let list = List { what: Listed::Connections { persistence: true }, nosort: true, ..List::default() };
         assert_eq!(invocation("-Lc --persistent-conn --nosort --exact"), Ok(Invocation::List(list)));
-        assert_eq!(invocation("-S -n"), Ok(Invocation::Save { numeric: true }));
+        let list = List { what: Listed::Timeouts, json: true, ..List::default() };
+        assert_eq!(invocation("-L --timeout --json"), Ok(Invocation::List(list)));
+        assert_eq!(invocation("-S -n"), Ok(Invocation::Save { numeric: true, output: None }));
+        let output = Some("rules".to_owned());
+        assert_eq!(invocation("-S --output=rules"), Ok(Invocation::Save { numeric: false, output }));
+        let restore = Restore { keep_going: true, stream: true, verbose: true };
+        assert_eq!(invocation("-R --verbose --stream --keep-going"), Ok(Invocation::Restore(restore)));
+        assert_eq!(invocation("--generate man"), Ok(Invocation::Generate(Generated::Man)));
         assert_eq!(invocation("-h --nosuch"), Ok(Invocation::Help));
     }
 
@@ -714,6 +808,43 @@ mod tests {
     }
 
     #[test]
+    fn how_to_connect_goes_with_every_command() {
+        let options = |line: &str| parse(line.split_whitespace(), &Numeric).unwrap().options;
+        assert_eq!(options("-Ln"), Options::default());
+        assert_eq!(options("-C --netns blue"), Options::default().with_netns("blue"));
+        let timeout = |text: &str| options(&format!("-L --wait {text}")).timeout;
+        assert_eq!(timeout("0"), Some(Duration::ZERO));
+        assert_eq!(timeout("0.25"), Some(Duration::from_millis(250)));
+        for wrong in ["-1", "x", "NaN", "inf", "1e300", ""] {
+            assert!(parse(["-L".to_owned(), format!("--wait={wrong}")], &Numeric).is_err(), "{wrong}");
+        }
+        assert_eq!(refused("-C --netns="), "--netns is empty, not the name of a network namespace");
+        assert_eq!(refused("-C --netns a --netns b"), "--netns is given twice");
+    }
+
+    #[test]
+    fn a_program_of_one_command_takes_its_options_only() {
+        let save = |line: &str| parse_command(Name::Save.command().unwrap(), line.split_whitespace(), &Numeric);
+        assert_eq!(save("-n").unwrap().invocation, Invocation::Save { numeric: true, output: None });
+        assert_eq!(save("").unwrap().invocation, Invocation::Save { numeric: false, output: None });
+        assert_eq!(save("--help").unwrap().invocation, Invocation::Help);
+        assert_eq!(save("-v").unwrap().invocation, Invocation::Version);
+        for wrong in ["-C", "-S", "-n -n", "-n --help", "file"] {
+            assert_eq!(save(wrong).unwrap_err().kind, RuleErrorKind::Refused, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_bytes_is_text_or_an_error() {
+        let error = parse_line(b"-A -t \xff:80", 7, &Numeric).unwrap_err();
+        assert_eq!(error.to_string(), "7:7: this is not UTF-8");
+        let error = parse_line(b"-A -t 10.0.0.1:80\0", 7, &Numeric).unwrap_err();
+        assert!(error.to_string().starts_with("7:4: tcp-service: in '10.0.0.1:80\u{fffd}'"), "{error}");
+        let error = parse_line(format!("-A -t {}", "x".repeat(1 << 20)).as_bytes(), 7, &Numeric).unwrap_err();
+        assert!(error.message.ends_with("xx…") && error.message.chars().count() == 401, "{error}");
+    }
+
+    #[test]
     fn names_go_through_the_resolver() {
         struct Names;
         impl Resolver for Names {
@@ -728,7 +859,7 @@ mod tests {
                 (name == "domain" && protocol == Protocol::Udp).then_some(53)
             }
         }
-        let id = |line: &str| match parse(line.split_whitespace(), &Names) {
+        let id = |line: &str| match parse(line.split_whitespace(), &Names).map(|call| call.invocation) {
             Ok(Invocation::Change(Command::DeleteService(id))) => id.to_string(),
             other => panic!("{other:?}"),
         };
@@ -758,6 +889,9 @@ mod tests {
             ("-A -s rr", "1: "),
             ("-a -t 10.0.0.1:80 -r 10.0.0.2 -mw x", "1:31: "),
             ("--set 1 2 ü", "1:11: "),
+            ("-C\n-Ln --netns blue", "2:5: "),
+            ("-S --output /etc/passwd", "1:4: "),
+            ("  -R", "1:3: "),
             ("-A -t 10.0.0.1:80 ü -s", "1:19: "),
             // What only the whole object shows stands at the option that set it.
             ("-A -t 10.0.0.1:80 -p 60 -M 255.0.255.0", "1:25: "),

@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn what_is_read_is_printed_again() {
         for rule in RULES.lines().filter(|line| !line.is_empty()) {
-            match parse(rule.split_whitespace(), &Numeric) {
+            match parse(rule.split_whitespace(), &Numeric).map(|call| call.invocation) {
                 Ok(Invocation::Change(command)) => assert_eq!(RuleDisplay(&command).to_string(), rule),
                 other => panic!("{rule}: {other:?}"),
             }

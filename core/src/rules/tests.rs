@@ -84,7 +84,8 @@ proptest! {
         let expected = command_in_the_language(command);
         prop_assert_eq!(expected.check(), Ok(()));
         let rule = RuleDisplay(&expected).to_string();
-        prop_assert_eq!(parse(rule.split_whitespace(), &Numeric), Ok(Invocation::Change(expected)), "{}", rule);
+        let read = parse(rule.split_whitespace(), &Numeric).map(|call| call.invocation);
+        prop_assert_eq!(read, Ok(Invocation::Change(expected)), "{}", rule);
     }
 
     #[test]
@@ -118,6 +119,24 @@ proptest! {
     fn arguments_that_are_no_text_are_read_or_refused(arguments in vec(vec(any::<u8>(), 0..6), 0..6)) {
         let _ = parse(arguments.into_iter().map(OsString::from_vec), &Numeric);
         let _ = parse(["-A", "-t"].map(OsString::from).into_iter().chain([OsString::from_vec(vec![0xff])]), &Numeric);
+    }
+
+    #[test]
+    fn any_line_of_bytes_is_read_or_refused(
+        line in vec(prop_oneof![vec(any::<u8>(), 0..9), word().prop_map(String::into_bytes)], 0..9),
+        size in select(&[1, 1 << 10, 1 << 20][..]),
+    ) {
+        let mut line = line.join(&b' ');
+        if let Some(last) = line.last().copied() {
+            line.resize(line.len().max(size), last);
+        }
+        if let Err(error) = parse_line(&line, 7, &Numeric) {
+            prop_assert_eq!(error.line, Some(7));
+            prop_assert!(error.message.chars().count() <= MESSAGE_MAX + 1);
+            prop_assert!(!error.message.contains(char::is_control));
+            let letters = String::from_utf8_lossy(&line).chars().count();
+            prop_assert!(error.column.is_none_or(|column| (1..=letters).contains(&column)));
+        }
     }
 
     #[test]

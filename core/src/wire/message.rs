@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn command(line: &str) -> Command {
-        match rules::parse(line.split_whitespace(), &rules::Numeric) {
+        match rules::parse(line.split_whitespace(), &rules::Numeric).map(|call| call.invocation) {
             Ok(Invocation::Change(command)) => command,
             other => panic!("{line}: {other:?}"),
         }

@@ -1,0 +1,5 @@
+//! `ipvsadm-save`.
+
+fn main() -> std::process::ExitCode {
+    ipvs_cli::main(ipvs_cli::Program::Save)
+}

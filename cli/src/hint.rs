@@ -1,0 +1,59 @@
+//! What the kernel holds that helps whoever was refused.
+
+use std::fs;
+use std::net::SocketAddr;
+
+use ipvs_core::{Client, Error, ErrorKind, Operation, Options, ServiceId};
+
+/// How many of them are named.
+const NAMED: usize = 5;
+
+/// What goes behind the error's text; nothing if nothing is known that helps.
+pub(crate) fn hint(error: &Error, options: &Options) -> String {
+    let (before, items) = match (&error.kind, error.operation) {
+        (ErrorKind::NoSuchService, operation) => ("; near it are ", operation.service().map(|id| near(&id, options))),
+        (
+            ErrorKind::NoSuchDestination,
+            Operation::EditDestination(id, address) | Operation::DeleteDestination(id, address),
+        ) => ("; near it are ", Some(near_destinations(&id, &address, options))),
+        (ErrorKind::NoSuchScheduler(_), _) => (": ", Some(loaded_schedulers())),
+        _ => return String::new(),
+    };
+    list(before, &items.unwrap_or_default())
+}
+
+/// The services of the same address or the same mark.
+fn near(id: &ServiceId, options: &Options) -> Vec<String> {
+    let is_near = |other: &ServiceId| match (id, other) {
+        (ServiceId::Address { address, .. }, ServiceId::Address { address: other, .. }) => address.ip() == other.ip(),
+        (ServiceId::Fwmark { mark, .. }, ServiceId::Fwmark { mark: other, .. }) => mark == other,
+        _ => false,
+    };
+    let all = Client::connect_with(options).and_then(|client| client.services()).unwrap_or_default();
+    all.iter().map(|entry| entry.service.id).filter(is_near).map(|id| id.to_string()).collect()
+}
+
+/// The destinations of the same address.
+fn near_destinations(id: &ServiceId, address: &SocketAddr, options: &Options) -> Vec<String> {
+    let all = Client::connect_with(options).and_then(|client| client.destinations(id)).unwrap_or_default();
+    let addresses = all.iter().map(|entry| entry.destination.address);
+    addresses.filter(|other| other.ip() == address.ip()).map(|other| other.to_string()).collect()
+}
+
+/// The modules of schedulers that are loaded.
+fn loaded_schedulers() -> Vec<String> {
+    let modules = fs::read_to_string("/proc/modules").unwrap_or_default();
+    let names = modules.lines().filter_map(|line| line.split(' ').next());
+    let others = ["ip_vs_ftp", "ip_vs_pe_sip"];
+    names.filter(|name| name.starts_with("ip_vs_") && !others.contains(name)).map(str::to_owned).collect()
+}
+
+fn list(before: &str, items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        _ if items.len() > NAMED => {
+            format!("{before}{} and {} more", items[..NAMED].join(", "), items.len() - NAMED)
+        }
+        _ => format!("{before}{}", items.join(", ")),
+    }
+}

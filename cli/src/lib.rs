@@ -1,0 +1,172 @@
+//! The programs `ipvsadm`, `ipvsadm-save` and `ipvsadm-restore`. What the arguments mean and what may be asked is core's;
+//! here are the listings' forms, names for numbers, restoring, and the exit status.
+
+mod completions;
+mod help;
+mod hint;
+mod json;
+mod list;
+mod manual;
+mod names;
+mod order;
+mod restore;
+mod save;
+mod table;
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use ipvs_core::rules::options::{CommandSpec, Name};
+use ipvs_core::rules::{self, Call, Generated, Invocation, RuleError, RuleErrorKind};
+use ipvs_core::{Client, Error};
+
+use crate::hint::hint;
+use crate::names::Names;
+
+/// The exit statuses of Debian's ipvsadm 1.31.
+const LISTING_FAILED: u8 = 1;
+const ARGUMENTS_REFUSED: u8 = 2;
+const FAILED: u8 = 255;
+
+/// How much of a listing is written at once, in bytes.
+const BLOCK: usize = 32 * 1024;
+
+/// One of the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `ipvsadm`: any command.
+    Ipvsadm,
+    /// `ipvsadm-save`: `ipvsadm -S`.
+    Save,
+    /// `ipvsadm-restore`: `ipvsadm -R` into an empty table.
+    Restore,
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ipvsadm => "ipvsadm",
+            Self::Save => "ipvsadm-save",
+            Self::Restore => "ipvsadm-restore",
+        }
+    }
+
+    /// The only command that it has.
+    fn command(self) -> Option<&'static CommandSpec> {
+        match self {
+            Self::Ipvsadm => None,
+            Self::Save => Name::Save.command(),
+            Self::Restore => Name::Restore.command(),
+        }
+    }
+
+    fn report(self, what: &dyn Display) {
+        // Nothing is left to be done when this cannot be written either.
+        let _ = writeln!(io::stderr(), "{}: {what}", self.name());
+    }
+
+    fn rule_status(self, error: &RuleError) -> u8 {
+        match (self, error.kind) {
+            (Self::Save, _) => LISTING_FAILED,
+            (_, RuleErrorKind::Refused) => ARGUMENTS_REFUSED,
+            (_, RuleErrorKind::Syntax) => FAILED,
+        }
+    }
+}
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn main(program: Program) -> ExitCode {
+    let arguments = std::env::args_os().skip(1);
+    let names = Names::default();
+    let call = match program.command() {
+        Some(command) => rules::parse_command(command, arguments, &names),
+        None => rules::parse(arguments, &names),
+    };
+    let call = match call {
+        Ok(call) => call,
+        Err(error) => {
+            program.report(&error);
+            return ExitCode::from(program.rule_status(&error));
+        }
+    };
+    let mut output = BufWriter::with_capacity(BLOCK, io::stdout().lock());
+    let done = run(program, &call, &names, &mut output);
+    // What was written before it failed is written.
+    let done = done.and_then(|()| Ok(output.flush()?));
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    let (what, status) = match failure {
+        // Whoever read us has had enough.
+        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Failure::Reported(status) => return ExitCode::from(status),
+        Failure::Ipvs(error) => {
+            let is_listing = matches!(call.invocation, Invocation::List(_));
+            (format!("{error}{}", hint(&error, &call.options)), if is_listing { LISTING_FAILED } else { FAILED })
+        }
+        Failure::Output(error) => (format!("cannot write the output: {error}"), FAILED),
+        Failure::Input(error) => (format!("cannot read the rules: {error}"), FAILED),
+        Failure::File(path, error) => (format!("cannot write {path}: {error}"), FAILED),
+    };
+    program.report(&what);
+    ExitCode::from(status)
+}
+
+/// Why a command that was understood failed.
+enum Failure {
+    Ipvs(Error),
+    /// Reading the rules.
+    Input(io::Error),
+    /// Writing to standard output.
+    Output(io::Error),
+    /// Writing this file.
+    File(String, io::Error),
+    /// What failed is told already, and this is the exit status.
+    Reported(u8),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Ipvs(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+fn run(program: Program, call: &Call, names: &Names, output: &mut impl Write) -> Result<(), Failure> {
+    match &call.invocation {
+        Invocation::Help => return Ok(help::write(program, output)?),
+        Invocation::Version => return Ok(help::write_version(program, output)?),
+        Invocation::Generate(what) => {
+            let text = match what {
+                Generated::Man => manual::page(),
+                Generated::Bash => completions::bash(),
+                Generated::Zsh => completions::zsh(),
+                Generated::Fish => completions::fish(),
+            };
+            return Ok(output.write_all(text.as_bytes())?);
+        }
+        _ => {}
+    }
+    let client = Client::connect_with(&call.options)?;
+    match &call.invocation {
+        Invocation::Restore(how) => restore::restore(program, *how, &client, names, output),
+        invocation => run_line(invocation, &client, output),
+    }
+}
+
+/// Runs what a line of a file of rules may be too.
+fn run_line(invocation: &Invocation, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
+    match invocation {
+        Invocation::Change(command) => Ok(client.run(command)?),
+        Invocation::List(list) if list.json => json::write(list, client, output),
+        Invocation::List(list) => list::write(list, client, output),
+        Invocation::Save { numeric, output: None } => save::write(*numeric, client, output),
+        Invocation::Save { numeric, output: Some(path) } => save::write_file(*numeric, client, path),
+        Invocation::Help | Invocation::Version | Invocation::Generate(_) | Invocation::Restore(_) => Ok(()),
+    }
+}

@@ -1,0 +1,299 @@
+//! `ipvsadm -R` and `ipvsadm-restore`: what is run, in which order, and what is said when something is wrong.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{self, Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
+use std::time::Duration;
+
+use ipvs_core::rules::RuleDisplay;
+use ipvs_core::{Client, Command, SchedulerFlags};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::batch::{all_done, every_kind, settings};
+use crate::namespace::{Namespace, Ran, WITNESS, built, run, run_with_input};
+
+fn restore(options: &str, rules: impl AsRef<[u8]>) -> Ran {
+    run_with_input(built("ipvsadm"), format!("-R {options}").split_whitespace(), rules)
+}
+
+/// As many services as that.
+fn services(count: u32) -> String {
+    (0..count).fold(String::new(), |mut rules, number| {
+        let _ = writeln!(rules, "-A -t 10.{}.{}.{}:80 -s rr", number >> 16, number >> 8 & 255, number & 255);
+        rules
+    })
+}
+
+#[test]
+fn a_line_that_is_wrong_stops_it_all() {
+    let namespace = Namespace::enter();
+    for (wrong, status, place) in [
+        ("-A -t 10.0.0.1:81 -s", 255, "3:19: "),
+        ("  ipvsadm -a -t 10.0.0.1:80 -r nowhere.invalid:80 -m # why", 2, "3:29: "),
+        ("-A -t 10.0.0.1:81 -w 3", 2, "3:19: "),
+        ("-R", 2, "3:1: "),
+        ("-Ln --netns blue", 2, "3:5: "),
+        ("-S --output /tmp/rules", 2, "3:4: "),
+    ] {
+        let ran = restore("", format!("-A -t 10.0.0.1:80\n\n{wrong}\n-A -t 10.0.0.1:82\n"));
+        assert_eq!(ran.status, Some(status), "{ran:?}");
+        let said: Vec<&str> = ran.stderr.lines().collect();
+        assert!(said[0].starts_with(&format!("ipvsadm: {place}")), "{ran:?}");
+        assert_eq!(said[1], wrong);
+        let column: usize = place.trim_end_matches(": ").split_once(':').unwrap().1.parse().unwrap();
+        assert_eq!(said[2], format!("{:>column$}", '^'));
+        assert_eq!(said.len(), 3, "{ran:?}");
+        assert!(namespace.witness().is_empty(), "{wrong}");
+    }
+}
+
+#[test]
+fn lines_that_are_wrong_are_left_out_when_asked() {
+    let namespace = Namespace::enter();
+    let ran = restore("--keep-going --verbose", b"-A -t 10.0.0.1:80\nnonsense\n-A -t 10.0.0.1:81\n-A -t \x1b[2J\n\xff");
+    assert_eq!(ran.status, Some(255), "{ran:?}");
+    assert_eq!(namespace.witness().len(), 2);
+    assert!(ran.stderr.contains("ipvsadm: 2:1: ") && ran.stderr.contains("ipvsadm: 4:4: "), "{ran:?}");
+    assert!(!ran.stderr.contains('\u{1b}'), "{ran:?}");
+    let last = ran.stderr.lines().last().unwrap();
+    assert_eq!(last, "ipvsadm: lines up to 3 were run: 2 done, 0 refused, 3 left out");
+}
+
+#[test]
+fn a_refusal_has_its_line_and_is_not_forgotten() {
+    let namespace = Namespace::enter();
+    let rules =
+        "# a comment\n-A -t 10.0.0.1:80\n\n-A -t 10.0.0.1:80\n-a -t 10.0.0.2:80 -r 10.1.1.1 -m\n-A -t 10.0.0.3:80\n";
+    for options in ["", "--stream"] {
+        let ran = restore(&format!("{options} --verbose"), rules);
+        assert_eq!(ran.status, Some(255), "{ran:?}");
+        let said: Vec<&str> = ran.stderr.lines().collect();
+        assert!(said[0].starts_with("ipvsadm: 4: cannot add service tcp://10.0.0.1:80: it exists already"), "{ran:?}");
+        assert!(said[1].starts_with("ipvsadm: 5: cannot add destination 10.1.1.1:80 to service tcp://10.0.0.2:80: "));
+        assert_eq!(said[2..], ["ipvsadm: lines up to 6 were run: 2 done, 2 refused"]);
+        assert_eq!(namespace.witness().len(), 2);
+        namespace.ours("-C").success();
+    }
+    let ran = restore("", "-A -t 10.0.0.1:80\n-L -t 10.0.0.2:80\n-A -t 10.0.0.3:80\n");
+    assert_eq!((ran.status, namespace.witness().len()), (Some(1), 2), "{ran:?}");
+    assert!(ran.stderr.starts_with("ipvsadm: 2: "), "{ran:?}");
+}
+
+#[test]
+fn listings_among_the_lines_see_what_came_before_them() {
+    let rules =
+        "-A -t 10.0.0.1:80 -s rr\n-Ln\n-a -t 10.0.0.1:80 -r 10.1.1.1 -m\n-S -n\n-L --timeout\n-D -t 10.0.0.1:80\n-Ln\n";
+    let namespace = Namespace::enter();
+    let debian = run_with_input(WITNESS, ["-R"], rules).success();
+    assert!(namespace.witness().is_empty());
+    assert_eq!(restore("", rules).success(), debian);
+    assert_eq!(restore("--stream", rules).success(), debian);
+}
+
+/// A restore that reads what it is given line by line.
+struct Coprocess {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    errors: BufReader<ChildStderr>,
+}
+
+impl Coprocess {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = process::Command::new(built("ipvsadm"));
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        Self { child, input, output, errors }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// The next line of its errors.
+    fn error(&mut self) -> String {
+        let mut line = String::new();
+        self.errors.read_line(&mut line).unwrap();
+        line
+    }
+}
+
+#[test]
+fn a_stream_is_answered_line_by_line() {
+    let _namespace = Namespace::enter();
+    let mut coprocess = Coprocess::start(&["-R", "--stream"]);
+    for port in [80, 81, 82] {
+        writeln!(coprocess.input, "-A -t 10.0.0.1:{port} -s rr\n-L -n -t 10.0.0.1:{port}").unwrap();
+        let mut answer = [(); 3].map(|()| {
+            let mut line = String::new();
+            coprocess.output.read_line(&mut line).unwrap();
+            line
+        });
+        assert_eq!(answer[2], format!("TCP  10.0.0.1:{port} rr\n"));
+        answer.reverse();
+    }
+    // What is wrong ends it, as with 1.31.
+    writeln!(coprocess.input, "nonsense").unwrap();
+    assert_eq!(coprocess.child.wait().unwrap().code(), Some(255));
+    assert!(coprocess.error().starts_with("ipvsadm: 7:1: "));
+}
+
+#[test]
+fn an_interrupted_stream_says_what_was_done() {
+    let namespace = Namespace::enter();
+    let mut coprocess = Coprocess::start(&["-R", "--stream"]);
+    write!(coprocess.input, "-A -t 10.0.0.1:80\n-A -t 10.0.0.1:80\n").unwrap();
+    assert!(coprocess.error().starts_with("ipvsadm: 2: "));
+    coprocess.signal(Signal::INT);
+    assert_eq!(coprocess.error(), "ipvsadm: interrupted; lines up to 2 were run: 1 done, 1 refused\n");
+    assert_eq!(coprocess.child.wait().unwrap().code(), Some(130));
+    assert_eq!(namespace.witness().len(), 1);
+    let mut coprocess = Coprocess::start(&["-R"]);
+    writeln!(coprocess.input, "-A -t 10.0.0.1:81").unwrap();
+    // It is ready once it has its thread for signals.
+    while std::fs::read_dir(format!("/proc/{}/task", coprocess.child.id())).unwrap().count() < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    coprocess.signal(Signal::TERM);
+    assert_eq!(coprocess.error(), "ipvsadm: interrupted; no line was run\n");
+    assert_eq!(coprocess.child.wait().unwrap().code(), Some(143));
+    assert_eq!(namespace.witness().len(), 1);
+}
+
+#[test]
+fn what_an_interrupted_restore_says_is_what_is_in_the_table() {
+    let rules = services(20_000);
+    let mut cut = 0;
+    for wait in (0..).map(|round| Duration::from_millis(100 * round)).take(8) {
+        let namespace = Namespace::enter();
+        let mut coprocess = Coprocess::start(&["-R"]);
+        coprocess.input.write_all(rules.as_bytes()).unwrap();
+        drop(std::mem::replace(&mut coprocess.input, Coprocess::start(&["-v"]).input));
+        std::thread::sleep(wait);
+        coprocess.signal(Signal::INT);
+        let said = coprocess.error();
+        let table = namespace.witness().len();
+        match coprocess.child.wait().unwrap().code() {
+            Some(0) => assert_eq!((said.as_str(), table), ("", 20_000)),
+            Some(130) if table == 0 => assert_eq!(said, "ipvsadm: interrupted; no line was run\n"),
+            Some(130) => {
+                cut += 1;
+                let expected = format!("ipvsadm: interrupted; lines up to {table} were run: {table} done, 0 refused\n");
+                assert_eq!(said, expected);
+            }
+            other => panic!("{other:?}: {said}"),
+        }
+    }
+    assert!(cut > 0, "no restore was cut within");
+}
+
+#[test]
+fn progress_shows_on_a_terminal_when_it_takes_long() {
+    let namespace = Namespace::enter();
+    // Every scheduler that is not there makes the kernel look for its module.
+    let mut rules: String = (0..60).fold(String::new(), |mut rules, number| {
+        let _ = writeln!(rules, "-A -t 10.9.0.1:{} -s nosuch{number}", number + 1);
+        rules
+    });
+    rules += &services(2000);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rules");
+    std::fs::write(&file, rules).unwrap();
+    let restore = format!("{} -R < {}", built("ipvsadm").display(), file.display());
+    let on_a_terminal = run("script", ["--quiet", "--return", "--command", &restore, "/dev/null"]);
+    assert_eq!(on_a_terminal.status, Some(255));
+    assert!(on_a_terminal.stdout.contains(" of 2060 lines"), "{on_a_terminal:?}");
+    assert_eq!(namespace.witness().len(), 2000);
+    namespace.ours("-C").success();
+    let ran = run("sh", ["-c", &restore]);
+    assert_eq!((ran.status, namespace.witness().len()), (Some(255), 2000));
+    assert_eq!(ran.stderr.lines().filter(|line| line.contains("nosuch")).count(), 60);
+    assert_eq!(ran.stderr.lines().count(), 60, "{ran:?}");
+}
+
+#[test]
+fn ipvsadm_restore_begins_with_an_empty_table_once_all_is_right() {
+    let namespace = Namespace::enter();
+    let restore = |options: &[&str], rules: &str| run_with_input(built("ipvsadm-restore"), options, rules);
+    namespace.debian("-A -t 10.0.0.9:80").success();
+    let before = namespace.witness();
+    let ran = restore(&[], "# saved\n-A -t 10.0.0.1:80\nnonsense\n");
+    assert_eq!(ran.status, Some(255), "{ran:?}");
+    assert!(ran.stderr.starts_with("ipvsadm-restore: 3:1: "), "{ran:?}");
+    assert_eq!(namespace.witness(), before);
+    restore(&[], "# saved\n-A -t 10.0.0.1:80 -s rr\n").success();
+    assert_eq!(namespace.witness(), ["-A -t 10.0.0.1:80 -s rr"]);
+    restore(&["--stream"], "-A -t 10.0.0.2:80 -s rr\n").success();
+    assert_eq!(namespace.witness(), ["-A -t 10.0.0.2:80 -s rr"]);
+    assert_eq!(restore(&["file"], "").status, Some(2));
+    assert_eq!(namespace.witness().len(), 1);
+}
+
+/// The kinds that 1.31 saves and restores: no marks above 2^31, no thresholds, no mask without persistence, no persistence
+/// above 31 days, no third flag of a scheduler, no port of a destination's own without masquerading.
+fn kinds_of_1_31() -> Vec<Command> {
+    let without_third_flag = |command| match command {
+        Command::AddService(service) if service.scheduler == "sh" => {
+            let flags = SchedulerFlags::from_names("sh", ["sh-fallback", "sh-port"]).unwrap();
+            Command::AddService(service.with_scheduler_flags(flags))
+        }
+        other => other,
+    };
+    let is_known = |command: &Command| {
+        let rule = RuleDisplay(command).to_string();
+        let unknown = ["4294967", " -x ", " -y ", "--keep-port"].iter().any(|part| rule.contains(part));
+        !unknown && (!rule.contains(" -M ") || rule.contains(" -p "))
+    };
+    every_kind().into_iter().map(without_third_flag).filter(is_known).collect()
+}
+
+#[test]
+fn each_restores_what_the_other_saved() {
+    let ours = ["ipvsadm-save", "ipvsadm-restore"].map(built);
+    let debian = ["/usr/sbin/ipvsadm-save", "/usr/sbin/ipvsadm-restore"].map(PathBuf::from);
+    assert!(kinds_of_1_31().len() > 15);
+    for (save, restore, table) in [
+        (&ours[0], &debian[1], kinds_of_1_31()),
+        (&debian[0], &ours[1], kinds_of_1_31()),
+        (&ours[0], &ours[1], every_kind()),
+    ] {
+        let namespace = Namespace::enter();
+        let client = Client::connect().unwrap();
+        all_done(&client, &table);
+        let before = settings(&client.snapshot().unwrap());
+        let saved = run(save, ["-n"]).success();
+        namespace.debian("-C").success();
+        run_with_input(restore, [""; 0], &saved).success();
+        assert_eq!(settings(&client.snapshot().unwrap()), before, "{save:?} {restore:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn whatever_is_typed_is_run_or_refused(
+        arguments in vec(prop_oneof![
+            vec(1..=255_u8, 0..8),
+            select(&["-A", "-a", "-L", "-S", "-t", "-r", "-p", "-f", "--set", "--netns", "--wait", "10.0.0.1:80", "1"][..])
+                .prop_map(|word| word.as_bytes().to_vec()),
+        ], 0..6),
+        rules in vec(any::<u8>(), 0..60),
+        repeated in select(&[1, 20_000][..]),
+    ) {
+        use std::os::unix::ffi::OsStringExt;
+        let _namespace = Namespace::enter();
+        let arguments = arguments.into_iter().map(std::ffi::OsString::from_vec);
+        let ran = run_with_input(built("ipvsadm"), arguments.clone(), []);
+        prop_assert!(matches!(ran.status, Some(0 | 1 | 2 | 255)) && !ran.stderr.contains("panicked"), "{ran:?}");
+        let ran = restore("--keep-going", rules.repeat(repeated));
+        prop_assert!(matches!(ran.status, Some(0 | 1 | 2 | 255)) && !ran.stderr.contains("panicked"), "{ran:?}");
+    }
+}
