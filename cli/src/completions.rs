@@ -156,7 +156,7 @@ _ipvsadm "$@"
 pub(crate) fn fish() -> String {
     let mut lines = String::new();
     for case in cases() {
-        let patterns = case.patterns.join(" ");
+        let patterns = case.patterns.join("\" \"");
         for spec in case.options {
             let letters: Vec<String> = spec.short.iter().map(|letter| format!("-s {letter} ")).collect();
             let value = match Values::of(spec) {
@@ -169,10 +169,15 @@ pub(crate) fn fish() -> String {
             let help = quoted(spec.help, "\\'");
             let _ = writeln!(
                 lines,
-                "    complete -c $program -n '__ipvsadm_at {patterns}' {}-l {}{value} -d {help}",
+                "    complete -c $program -n '__ipvsadm_at \"{patterns}\"' {}-l {}{value} -d {help}",
                 letters.concat(),
                 spec.long
             );
+            // Once it is typed the command's place is behind, and the line above is not met for its value any more.
+            if spec.name.command().is_some() && !value.is_empty() {
+                let condition = format!("__ipvsadm_at --{}; and test (count (commandline -opc)) = 2", spec.long);
+                let _ = writeln!(lines, "    complete -c $program -n '{condition}'{value}");
+            }
         }
     }
     format!(
@@ -199,4 +204,148 @@ for program in ipvsadm ipvsadm-save ipvsadm-restore
 /// The text in single quotes, one within it written so.
 fn quoted(text: &str, quote: &str) -> String {
     format!("'{}'", text.replace('\'', quote))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Write as _;
+    use std::process::Command;
+
+    use ipvs_core::rules::{Numeric, parse};
+
+    use super::*;
+    use crate::{help, manual};
+
+    /// What each shell runs: the completions are in the file that is its first argument, behind it are the words typed.
+    const BASH: &str =
+        r#"source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _ipvsadm; printf '%s\n' "${COMPREPLY[@]}""#;
+    /// What would show the candidates within a completion prints them.
+    const ZSH: &str = r#"
+        _describe() { print -l -- ${options%%:*} }
+        compadd() { shift; print -l -- $@ }
+        _files() { print -l -- * }
+        _message() { }
+        completions=$0; words=("$@"); CURRENT=$#; set --; source $completions"#;
+    const FISH: &str = r"source $argv[1]; complete -C (string join ' ' -- $argv[2..-1])";
+
+    /// The candidates of a shell for the last of the words.
+    fn candidates(shell: &str, words: &[&str]) -> BTreeSet<String> {
+        let (text, program) = match shell {
+            "bash" => (bash(), BASH),
+            "zsh" => (zsh(), ZSH),
+            _ => (fish(), FISH),
+        };
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let options: &[&str] = if shell == "fish" { &["--no-config", "-c"] } else { &["-c"] };
+        let output = Command::new(shell).args(options).arg(program).arg(file.path()).args(words).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(errors, "", "{shell} {words:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned());
+        lines.filter(|line| !line.is_empty()).collect()
+    }
+
+    /// What an option needs behind it.
+    fn values(spec: &OptionSpec) -> &'static [&'static str] {
+        match spec.value {
+            Value::None | Value::Optional(_) => &[],
+            Value::One(_) => &["1"],
+            Value::Three(_) => &["1", "2", "3"],
+        }
+    }
+
+    /// Whether the parser takes the option with the command: what it refuses then is the help behind it.
+    fn takes(command: &OptionSpec, option: &OptionSpec) -> bool {
+        let (command, given) = (format!("--{}", command.long), (values(command), values(option)));
+        let option_form = format!("--{}", option.long);
+        let words = [&[&*command], given.0, &[&*option_form], given.1, &["--help"]].concat();
+        let refused = parse(words, &Numeric).unwrap_err().message;
+        assert!(refused.contains("does not go with") || refused.contains("is given twice"), "{refused}");
+        refused.starts_with(&Name::Help.usage()) && option.name != Name::Help
+    }
+
+    #[test]
+    fn every_shell_offers_what_the_parser_takes() {
+        for command in COMMANDS.iter().map(|command| command.command.spec()) {
+            if matches!(command.name, Name::Help | Name::Version) {
+                continue;
+            }
+            let taken: BTreeSet<String> =
+                OPTIONS.iter().filter(|option| takes(command, option)).flat_map(forms).collect();
+            for typed in forms(command) {
+                let words = |program, last| [&[program, typed.as_str()], values(command), &[last]].concat();
+                for shell in ["bash", "zsh", "fish"] {
+                    let mut offered = candidates(shell, &words("ipvsadm", "-"));
+                    offered.extend(candidates(shell, &words("/usr/sbin/ipvsadm", "--")));
+                    assert_eq!(offered, taken, "{shell} {typed}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn commands_values_and_programs_are_offered() {
+        let all = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
+        let commands: BTreeSet<_> = COMMANDS.iter().flat_map(|command| forms(command.command.spec())).collect();
+        let schedulers: BTreeSet<_> = scheduler::ALL.iter().map(|(name, _)| (*name).to_owned()).collect();
+        for shell in ["bash", "zsh", "fish"] {
+            let mut offered = candidates(shell, &["ipvsadm", "-"]);
+            offered.extend(candidates(shell, &["ipvsadm", "--"]));
+            assert_eq!(offered, commands, "{shell}");
+            assert!(candidates(shell, &["ipvsadm", "-Ln", "--"]).contains("--json"), "{shell}");
+            assert_eq!(candidates(shell, &["ipvsadm", "-a", "--tun-type", ""]), all(&["ipip", "gue", "gre"]));
+            assert_eq!(candidates(shell, &["ipvsadm", "-A", "-s", ""]), schedulers);
+            assert_eq!(candidates(shell, &["ipvsadm", "--start-daemon", ""]), all(&["master", "backup"]));
+            assert!(
+                candidates(shell, &["ipvsadm", "--start-daemon", "master", "--mcast-interface", ""]).contains("lo")
+            );
+            assert!(candidates(shell, &["ipvsadm-save", "--output", ""]).contains("Cargo.toml"));
+            let mut offered = candidates(shell, &["ipvsadm-restore", "-"]);
+            offered.extend(candidates(shell, &["ipvsadm-restore", "--"]));
+            let expected = [
+                "--keep-going",
+                "--stream",
+                "--verbose",
+                "--sort",
+                "--netns",
+                "--wait",
+                "-h",
+                "--help",
+                "-v",
+                "--version",
+            ];
+            assert_eq!(offered, all(&expected), "{shell}");
+        }
+    }
+
+    #[test]
+    fn help_and_manual_have_every_option_and_command() {
+        let mut text = Vec::new();
+        help::write(Program::Ipvsadm, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let page = manual::page();
+        for spec in OPTIONS {
+            let form = help::with_value(spec.name, &spec.name.usage());
+            let shown = if spec.name.command().is_none() { &form } else { spec.help };
+            assert!(
+                text.contains(&format!("\n  {shown}\n")) || text.contains(&format!("\n      {shown}\n")),
+                "{shown}"
+            );
+            let entry = format!(".TP\n.B {form}\n{}\n", spec.help).replace('-', "\\-");
+            assert!(page.contains(&entry), "{entry}");
+        }
+        for command in COMMANDS {
+            assert!(text.contains(&format!("\n  ipvsadm {}\n", help::form(command))));
+            assert!(page.contains(&format!("\n.B ipvsadm {}\n", help::form(command).replace('-', "\\-"))));
+        }
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(page.as_bytes()).unwrap();
+        let lint = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(file.path()).output().unwrap();
+        let complaints = String::from_utf8(lint.stdout).unwrap();
+        // It has no date: the version says which it is.
+        let others: Vec<&str> = complaints.lines().filter(|line| !line.contains("missing date")).collect();
+        assert!(others.is_empty(), "{others:?}");
+    }
 }
