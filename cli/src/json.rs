@@ -45,15 +45,12 @@ fn write_table(
     client: &Client,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
-    let services = match only {
-        Some(id) => vec![client.service(id)?],
-        None => client.services()?,
-    };
-    let reading = Reading { numeric: true, sorted };
+    let reading = Reading { numeric: true, sorted, counted: true };
+    let table = table::read(only, reading, client)?;
     let info = client.info()?;
     let (version, size) = (info.version.to_string(), info.connection_table_size);
     write!(output, r#"{{"version":{},"connection_table_size":{size},"services":["#, json!(version))?;
-    for (number, table) in table::read(services, reading, client)?.services.enumerate() {
+    for (number, table) in table.services.enumerate() {
         let comma = if number == 0 { "" } else { "," };
         write!(output, "{comma}{}", service(&table?))?;
     }

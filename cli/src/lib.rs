@@ -11,11 +11,12 @@ mod names;
 mod order;
 mod restore;
 mod save;
+mod start;
 mod table;
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
+use std::process;
 
 use ipvs_core::rules::options::{CommandSpec, Name};
 use ipvs_core::rules::{self, Call, Generated, Invocation, RuleError, RuleErrorKind};
@@ -75,9 +76,17 @@ impl Program {
     }
 }
 
-/// Runs the program with the arguments of the process.
-#[must_use]
-pub fn main(program: Program) -> ExitCode {
+/// Runs the program with the arguments of the process, and ends it at once: what is left of it goes with it.
+pub fn main(program: Program) -> ! {
+    let status = match start::open_standard_streams() {
+        Ok(()) => status(program),
+        Err(_) => FAILED,
+    };
+    process::exit(status.into())
+}
+
+/// Runs the program; says with which exit status.
+fn status(program: Program) -> u8 {
     let arguments = std::env::args_os().skip(1);
     let names = Names::default();
     let call = match program.command() {
@@ -88,18 +97,18 @@ pub fn main(program: Program) -> ExitCode {
         Ok(call) => call,
         Err(error) => {
             program.report(&error);
-            return ExitCode::from(program.rule_status(&error));
+            return program.rule_status(&error);
         }
     };
     let mut output = BufWriter::with_capacity(BLOCK, io::stdout().lock());
     let done = run(program, &call, &names, &mut output);
     // What was written before it failed is written.
     let done = done.and_then(|()| Ok(output.flush()?));
-    let Err(failure) = done else { return ExitCode::SUCCESS };
+    let Err(failure) = done else { return 0 };
     let (what, status) = match failure {
         // Whoever read us has had enough.
-        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-        Failure::Reported(status) => return ExitCode::from(status),
+        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
+        Failure::Reported(status) => return status,
         Failure::Ipvs(error) => {
             let is_listing = matches!(call.invocation, Invocation::List(_));
             (format!("{error}{}", hint(&error, &call.options)), if is_listing { LISTING_FAILED } else { FAILED })
@@ -109,7 +118,7 @@ pub fn main(program: Program) -> ExitCode {
         Failure::File(path, error) => (format!("cannot write {path}: {error}"), FAILED),
     };
     program.report(&what);
-    ExitCode::from(status)
+    status
 }
 
 /// Why a command that was understood failed.

@@ -35,15 +35,13 @@ fn write_table(
     client: &Client,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
-    let services = if let Some(id) = service {
-        vec![client.service(id)?]
-    } else {
+    let counted = matches!(columns, Columns::Stats { .. } | Columns::Rate { .. });
+    let reading = Reading { numeric: list.numeric, sorted: !list.nosort, counted };
+    let Table { services, names } = table::read(service, reading, client)?;
+    if service.is_none() {
         let info = client.info()?;
         writeln!(output, "IP Virtual Server version {} (size={})", info.version, info.connection_table_size)?;
-        client.services()?
-    };
-    let reading = Reading { numeric: list.numeric, sorted: !list.nosort };
-    let Table { services, names } = table::read(services, reading, client)?;
+    }
     output.write_all(title(columns).as_bytes())?;
     for service in services {
         let service = service?;
@@ -85,7 +83,7 @@ fn write_service(entry: &ServiceEntry, columns: Columns, names: &dyn Namer, outp
     let (protocol, name) = match service.id {
         ServiceId::Address { protocol, address } => {
             let name = names.show(address, Some(protocol));
-            (protocol.to_string().to_uppercase(), cut(name, address.ip()))
+            (protocol.to_string().to_ascii_uppercase(), cut(name, address.ip()))
         }
         ServiceId::Fwmark { mark, family: Family::Ipv4 } => ("FWM".to_owned(), mark.to_string()),
         ServiceId::Fwmark { mark, family: Family::Ipv6 } => ("FWM".to_owned(), format!("{mark} IPv6")),
@@ -273,7 +271,7 @@ fn write_connection(
 ) -> io::Result<()> {
     let protocol = match connection.protocol {
         Protocol::Other(0) => "IP".to_owned(),
-        protocol => protocol.to_string().to_uppercase(),
+        protocol => protocol.to_string().to_ascii_uppercase(),
     };
     let show = |address| names.show(address, Some(connection.protocol));
     write!(

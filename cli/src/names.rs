@@ -1,7 +1,7 @@
 //! Names for numbers in listings, and numbers for names in arguments, both from the system's resolver.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc;
@@ -21,14 +21,14 @@ const LOOK_UPS: usize = 32;
 
 /// Names for a listing: those of hosts looked up at once, those of ports when they are met. What has none keeps its number.
 pub(crate) struct Shown {
-    hosts: HashMap<IpAddr, String>,
-    ports: RefCell<HashMap<(u16, Protocol), String>>,
+    hosts: BTreeMap<IpAddr, String>,
+    ports: RefCell<BTreeMap<(u16, Protocol), String>>,
 }
 
 impl Shown {
     /// Looks up the names of these hosts.
     pub fn new(hosts: impl IntoIterator<Item = IpAddr>) -> Self {
-        let unique: HashSet<IpAddr> = hosts.into_iter().collect();
+        let unique: BTreeSet<IpAddr> = hosts.into_iter().collect();
         let count = unique.len();
         let queue = Arc::new(Mutex::new(unique.into_iter()));
         let (found, answers) = mpsc::channel();
@@ -48,7 +48,7 @@ impl Shown {
         }
         drop(found);
         let end = Instant::now() + PATIENCE;
-        let mut hosts = HashMap::new();
+        let mut hosts = BTreeMap::new();
         while let Ok((host, name)) = answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
             hosts.extend(name.map(|name| (host, name)));
         }
@@ -102,8 +102,8 @@ fn sctp_port_name(port: u16) -> Option<String> {
 /// The system's resolver, for arguments and rules. It is asked for each name once.
 #[derive(Default)]
 pub(crate) struct Names {
-    hosts: RefCell<HashMap<String, Option<IpAddr>>>,
-    ports: RefCell<HashMap<(String, Protocol), Option<u16>>>,
+    hosts: RefCell<BTreeMap<String, Option<IpAddr>>>,
+    ports: RefCell<BTreeMap<(String, Protocol), Option<u16>>>,
 }
 
 impl Resolver for Names {

@@ -3,16 +3,24 @@
 use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddr};
 
-use ipvs_core::{DestinationEntry, ServiceEntry, ServiceId};
+use ipvs_core::{DestinationEntry, ServiceId};
 
-/// Puts services in order.
-pub(crate) fn sort_services(services: &mut Vec<ServiceEntry>) {
-    merge_sort(services, &|one, other| compare_services(&one.service.id, &other.service.id));
+/// Services in order.
+pub(crate) fn services<T>(services: Vec<T>, id: impl Fn(&T) -> &ServiceId) -> impl Iterator<Item = T> {
+    in_order(services, move |one, other| compare_services(id(one), id(other)))
 }
 
-/// Puts the destinations of a service in order.
-pub(crate) fn sort_destinations(destinations: &mut Vec<DestinationEntry>) {
-    merge_sort(destinations, &|one, other| compare_addresses(&one.destination.address, &other.destination.address));
+/// The destinations of a service in order.
+pub(crate) fn destinations(destinations: Vec<DestinationEntry>) -> impl Iterator<Item = DestinationEntry> {
+    in_order(destinations, |one, other| compare_addresses(&one.destination.address, &other.destination.address))
+}
+
+/// Gives the items in order without a second place for all of them: a table may be large.
+fn in_order<T>(items: Vec<T>, compare: impl Fn(&T, &T) -> Ordering) -> impl Iterator<Item = T> {
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    merge_sort(&mut order, &|one, other| compare(&items[one], &items[other]));
+    let mut items: Vec<Option<T>> = items.into_iter().map(Some).collect();
+    order.into_iter().filter_map(move |place| items[place].take())
 }
 
 /// By mark, where an address has none; then by family, protocol, address and port.
@@ -48,20 +56,28 @@ fn difference(one: u32, other: u32) -> Ordering {
 
 /// The C library's `qsort`: that order is none for all numbers together, and then it is the way of sorting that makes the
 /// order. Rust's own may refuse it.
-fn merge_sort<T>(items: &mut Vec<T>, compare: &impl Fn(&T, &T) -> Ordering) {
-    if items.len() < 2 {
+fn merge_sort(order: &mut [usize], compare: &impl Fn(usize, usize) -> Ordering) {
+    let middle = order.len() / 2;
+    if middle == 0 {
         return;
     }
-    let mut second = items.split_off(items.len() / 2);
-    merge_sort(items, compare);
-    merge_sort(&mut second, compare);
-    let mut first = std::mem::take(items).into_iter().peekable();
-    let mut second = second.into_iter().peekable();
-    while let (Some(one), Some(other)) = (first.peek(), second.peek()) {
-        let next = if compare(one, other).is_le() { first.next() } else { second.next() };
-        items.extend(next);
+    let (first, second) = order.split_at_mut(middle);
+    merge_sort(first, compare);
+    merge_sort(second, compare);
+    let mut first = Vec::from(&*first).into_iter().peekable();
+    let mut second = middle;
+    // What is written is never before what of the second half is still to be read.
+    for place in 0..order.len() {
+        let is_first = |item: &usize| second == order.len() || compare(*item, order[second]).is_le();
+        match first.next_if(is_first) {
+            Some(item) => order[place] = item,
+            None if second < order.len() => {
+                order[place] = order[second];
+                second += 1;
+            }
+            None => return,
+        }
     }
-    items.extend(first.chain(second));
 }
 
 #[cfg(test)]
@@ -69,9 +85,8 @@ mod tests {
     use super::*;
 
     fn sorted(ids: &[&str]) -> Vec<String> {
-        let mut ids: Vec<ServiceId> = ids.iter().map(|id| id.parse().unwrap()).collect();
-        merge_sort(&mut ids, &compare_services);
-        ids.iter().map(ToString::to_string).collect()
+        let ids: Vec<ServiceId> = ids.iter().map(|id| id.parse().unwrap()).collect();
+        in_order(ids, compare_services).map(|id| id.to_string()).collect()
     }
 
     #[test]
@@ -95,10 +110,9 @@ mod tests {
 
     #[test]
     fn equal_ones_stay_as_they_were() {
-        let mut items: Vec<(u32, u32)> = (0..100).map(|number| (number % 3, number)).collect();
+        let items: Vec<(u32, u32)> = (0..100).map(|number| (number % 3, number)).collect();
         let mut expected = items.clone();
         expected.sort_by_key(|item| item.0);
-        merge_sort(&mut items, &|one, other| one.0.cmp(&other.0));
-        assert_eq!(items, expected);
+        assert!(in_order(items, |one, other| one.0.cmp(&other.0)).eq(expected));
     }
 }

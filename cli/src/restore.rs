@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use ipvs_core::rules::{Invocation, Line, Restore, RuleError, parse_line};
 use ipvs_core::{Client, Command, Outcome};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::names::Names;
@@ -21,6 +20,9 @@ const SLICE: usize = 1000;
 
 /// How long a restore takes before its progress is shown.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How wide the bar of the progress is, in characters.
+const BAR: usize = 40;
 
 /// How much of a line that is wrong is shown, in characters.
 const SHOWN: usize = 100;
@@ -35,7 +37,8 @@ pub(crate) fn restore(
 ) -> Result<(), Failure> {
     let tally = Arc::new(Mutex::new(Tally::default()));
     tell_at_signal(program, &tally)?;
-    let mut restoring = Restoring { program, how, client, names, output, tally, begin: Instant::now(), bar: None };
+    let mut restoring =
+        Restoring { program, how, client, names, output, tally, begin: Instant::now(), is_progress_shown: false };
     let done = if how.stream { restoring.stream() } else { restoring.whole() };
     restoring.hide_progress();
     let tally = restoring.tally();
@@ -86,12 +89,13 @@ impl fmt::Display for Tally {
     }
 }
 
-/// Ends the program at a signal, but between two exchanges with the kernel, and says what was done until then.
+/// Ends the program at a signal, but between two exchanges with the kernel, and says what was done until then. That nobody
+/// reads its output any more is no reason to end at once.
 fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Failure::Input)?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGPIPE]).map_err(Failure::Input)?;
     let tally = Arc::clone(tally);
     thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
+        if let Some(signal) = signals.forever().find(|signal| *signal != SIGPIPE) {
             // While it is held, the numbers and the table are the same.
             let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             if io::stderr().is_terminal() {
@@ -114,7 +118,7 @@ struct Restoring<'a, Output> {
     output: &'a mut Output,
     tally: Arc<Mutex<Tally>>,
     begin: Instant,
-    bar: Option<ProgressBar>,
+    is_progress_shown: bool,
 }
 
 impl<Output: Write> Restoring<'_, Output> {
@@ -244,29 +248,25 @@ impl<Output: Write> Restoring<'_, Output> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// One line of a terminal, written again and again.
     fn show_progress(&mut self, done: usize, total: usize) {
-        if self.bar.is_none() && self.begin.elapsed() > PATIENCE {
-            // Nothing shows where standard error is no terminal.
-            let bar = ProgressBar::new(total as u64);
-            let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} lines, {eta} left");
-            self.bar = Some(style.map_or(bar.clone(), |style| bar.with_style(style)));
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_position(done as u64);
+        if self.begin.elapsed() > PATIENCE && io::stderr().is_terminal() {
+            let share = done * BAR / total;
+            let (full, empty) = ("#".repeat(share), " ".repeat(BAR - share));
+            let _ = write!(io::stderr(), "\r[{full}{empty}] {done} of {total} lines");
+            self.is_progress_shown = true;
         }
     }
 
     fn hide_progress(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
+        if self.is_progress_shown {
+            let _ = write!(io::stderr(), "\r\u{1b}[K");
         }
     }
 
     fn report(&self, what: &dyn fmt::Display) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| self.program.report(what)),
-            None => self.program.report(what),
-        }
+        self.hide_progress();
+        self.program.report(what);
     }
 }
 

@@ -14,8 +14,8 @@ use crate::table::{self, Reading, Table};
 
 /// Writes the table as rules.
 pub(crate) fn write(numeric: bool, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
-    let reading = Reading { numeric, sorted: true };
-    let Table { services, names } = table::read(client.services()?, reading, client)?;
+    let reading = Reading { numeric, sorted: true, counted: false };
+    let Table { services, names } = table::read(None, reading, client)?;
     for service in services {
         let service = service?;
         let id = service.entry.service.id;

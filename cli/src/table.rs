@@ -1,7 +1,7 @@
 //! Reads the table for a listing: services with their destinations, in order, and names for them.
 
 use ipvs_core::rules::{Namer, Numeric};
-use ipvs_core::{Client, Error, ServiceEntry, ServiceId, ServiceTable};
+use ipvs_core::{Client, Error, ServiceEntry, ServiceId, ServiceTable, Stats};
 
 use crate::names::Shown;
 use crate::order;
@@ -17,18 +17,25 @@ pub(crate) struct Table<'a> {
 pub(crate) struct Reading {
     pub numeric: bool,
     pub sorted: bool,
+    /// With the counters of services, which make half of what is kept of a large table.
+    pub counted: bool,
 }
 
-/// Reads the destinations of these services. With names all of them are looked up at once; without, each service is read
-/// when its turn comes, so that a large table takes no memory.
-pub(crate) fn read(mut services: Vec<ServiceEntry>, how: Reading, client: &Client) -> Result<Table<'_>, Error> {
-    if how.sorted {
-        order::sort_services(&mut services);
-    }
-    let tables = services.into_iter().map(move |entry| {
+/// Reads one service or all of them, with their destinations. With names all are looked up at once; without, the
+/// destinations of each service are read when its turn comes, so that a large table takes little memory.
+pub(crate) fn read<'a>(only: Option<&ServiceId>, how: Reading, client: &'a Client) -> Result<Table<'a>, Error> {
+    let services: Box<dyn Iterator<Item = ServiceEntry>> = match only {
+        Some(id) => Box::new(std::iter::once(client.service(id)?)),
+        None if how.counted => in_order(client.services()?, how, |entry| &entry.service.id),
+        None => {
+            let settings = in_order(client.service_settings()?, how, |service| &service.id);
+            Box::new(settings.map(|service| ServiceEntry::new(service, Stats::default())))
+        }
+    };
+    let tables = services.map(move |entry| {
         let mut table = client.table(entry)?;
         if how.sorted {
-            order::sort_destinations(&mut table.destinations);
+            table.destinations = order::destinations(table.destinations).collect();
         }
         Ok(table)
     });
@@ -45,4 +52,12 @@ pub(crate) fn read(mut services: Vec<ServiceEntry>, how: Reading, client: &Clien
     });
     let names = Box::new(Shown::new(hosts));
     Ok(Table { services: Box::new(tables.into_iter().map(Ok)), names })
+}
+
+fn in_order<'a, T: 'a>(
+    services: Vec<T>,
+    how: Reading,
+    id: impl Fn(&T) -> &ServiceId + 'a,
+) -> Box<dyn Iterator<Item = T> + 'a> {
+    if how.sorted { Box::new(order::services(services, id)) } else { Box::new(services.into_iter()) }
 }

@@ -43,13 +43,22 @@ impl Connector {
         self.with_connection(|_, _| Ok(()))
     }
 
-    /// One request that reads. A number of the family that is out of date is found out anew.
+    /// The same for a thread that is known to be in the namespace.
+    pub fn connect_here(&self) -> Result<(), Failure> {
+        let mut deadline = Deadline::new(self.timeout);
+        let mut turn = self.turns.take(&mut deadline)?;
+        turn.connection = Some(self.over(Transport::open()?, &mut deadline)?);
+        Ok(())
+    }
+
+    /// One request that reads; says in how many datagrams the answer came. A number of the family that is out of date is
+    /// found out anew.
     pub fn exchange(
         &self,
         request: &Request,
         mode: Mode,
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<usize, Failure> {
         self.with_connection(|connection, deadline| {
             let result = connection.exchange(request, mode, deadline, &mut reply);
             match result {
@@ -119,7 +128,11 @@ impl Connector {
     }
 
     fn open(&self, deadline: &mut Deadline) -> Result<Connection, Failure> {
-        let mut transport = self.in_namespace(Transport::open)?;
+        self.over(self.in_namespace(Transport::open)?, deadline)
+    }
+
+    /// A connection over a new socket.
+    fn over(&self, mut transport: Transport, deadline: &mut Deadline) -> Result<Connection, Failure> {
         let family_id = match transport.family_id(IPVS_GENL_NAME, deadline) {
             Err(Failure::NoFamily) if self.load_module && load_module(deadline)? => {
                 transport.family_id(IPVS_GENL_NAME, deadline)
@@ -142,7 +155,7 @@ impl Connection {
         mode: Mode,
         deadline: &mut Deadline,
         reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<usize, Failure> {
         self.transport.exchange(self.family_id, request.as_ref(), mode, deadline, reply)
     }
 

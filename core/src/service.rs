@@ -530,6 +530,14 @@ pub struct ServiceEntry {
     pub stats: Stats,
 }
 
+impl ServiceEntry {
+    /// A service with these counters.
+    #[must_use]
+    pub fn new(service: Service, stats: Stats) -> Self {
+        Self { service, stats }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,8 @@
 //! Our `ipvsadm` beside Debian's: the same arguments on the same table.
 
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use crate::namespace::{Namespace, built};
@@ -79,14 +82,41 @@ fn refused_arguments_have_debian_s_exit_status_and_change_nothing() {
 
 #[test]
 fn a_broken_pipe_ends_quietly() {
-    let _namespace = Namespace::enter();
-    for argument in ["-Ln", "-h"] {
+    let namespace = Namespace::enter();
+    for arguments in [&["-Ln"][..], &["-h"], &["-R"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = Command::new(built("ipvsadm")).arg(argument).stdout(writer).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+        let mut command = Command::new(built("ipvsadm"));
+        command.args(arguments).stdin(rules("-A -t 10.0.0.1:80\n-Ln\n-A -t 10.0.0.1:81\n")).stdout(writer);
+        let output = command.output().unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
+        // As Debian's: the signal, unless something was still to be done.
+        let is_ended = output.status.signal() == Some(13) || output.status.success();
+        assert!(is_ended, "{arguments:?}: {:?}", output.status);
     }
+    assert_eq!(namespace.witness().len(), 1);
+}
+
+fn rules(text: &str) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    file
+}
+
+#[test]
+fn closed_streams_are_not_mistaken_for_others() {
+    let namespace = Namespace::enter();
+    let ipvsadm = built("ipvsadm").display().to_string();
+    let shell = |line: &str| crate::namespace::run("sh", ["-c", &format!("{ipvsadm} {line}")]);
+    // The socket to the kernel would be in the place of the output.
+    assert_eq!(shell("-A -t 10.0.0.1:80 <&- >&- 2>&-").status, Some(0));
+    assert_eq!(shell("-Ln >&-").status, Some(0));
+    assert_eq!(shell("-A -t 10.0.0.1:80 2>&-").status, Some(255));
+    let ran = shell("-Ln <&-");
+    assert_eq!((ran.status, ran.stdout.lines().count()), (Some(0), 4));
+    assert_eq!(shell("-R <&-").status, Some(0));
+    assert_eq!(namespace.witness().len(), 1);
 }
 
 #[test]

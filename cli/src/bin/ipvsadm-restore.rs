@@ -1,5 +1,5 @@
 //! `ipvsadm-restore`.
 
-fn main() -> std::process::ExitCode {
-    ipvs_cli::main(ipvs_cli::Program::Restore)
-}
+#![cfg_attr(target_env = "gnu", no_main)]
+
+ipvs_cli::program!(Restore);

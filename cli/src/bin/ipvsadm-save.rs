@@ -1,5 +1,5 @@
 //! `ipvsadm-save`.
 
-fn main() -> std::process::ExitCode {
-    ipvs_cli::main(ipvs_cli::Program::Save)
-}
+#![cfg_attr(target_env = "gnu", no_main)]
+
+ipvs_cli::program!(Save);

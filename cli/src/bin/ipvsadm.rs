@@ -1,5 +1,5 @@
 //! `ipvsadm`.
 
-fn main() -> std::process::ExitCode {
-    ipvs_cli::main(ipvs_cli::Program::Ipvsadm)
-}
+#![cfg_attr(target_env = "gnu", no_main)]
+
+ipvs_cli::program!(Ipvsadm);

@@ -162,7 +162,8 @@ impl Transport {
         }
     }
 
-    /// Sends one request of this type and gives every message of its answer to `reply`, without the netlink header.
+    /// Sends one request of this type and gives every message of its answer to `reply`, without the netlink header. Says in
+    /// how many datagrams the answer came.
     pub fn exchange(
         &mut self,
         message_type: u16,
@@ -170,7 +171,7 @@ impl Transport {
         mode: Mode,
         deadline: &mut Deadline,
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<usize, Failure> {
         self.outgoing.clear();
         let flags = match mode {
             Mode::Acknowledge => NLM_F_ACK,
@@ -178,8 +179,10 @@ impl Transport {
         };
         let sequence = self.append(message_type, request, flags);
         self.send()?;
+        let mut datagrams = 0;
         loop {
             self.receive(deadline)?;
+            datagrams += 1;
             for message in messages(&self.datagram) {
                 let message = message?;
                 if message.sequence_number() != sequence {
@@ -187,7 +190,7 @@ impl Transport {
                 }
                 match answer(&message)? {
                     Answer::Reply(payload) => reply(payload)?,
-                    Answer::End => return Ok(()),
+                    Answer::End => return Ok(datagrams),
                     Answer::Refused(refusal) => return Err(Failure::Refused(refusal)),
                 }
             }

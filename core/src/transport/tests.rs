@@ -22,7 +22,7 @@ fn ask(
     limit: Option<Duration>,
     reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
 ) -> Result<(), Failure> {
-    transport.exchange(42, ASK, mode, &mut Deadline::new(limit), reply)
+    transport.exchange(42, ASK, mode, &mut Deadline::new(limit), reply).map(drop)
 }
 
 fn ask_often(transport: &mut Transport, requests: usize, limit: Duration) -> Chunk {
