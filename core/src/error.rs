@@ -235,7 +235,10 @@ pub enum ErrorKind {
     )]
     PermissionDenied(String),
     /// This kernel has no IPVS family (`ENOENT` from the family look-up).
-    #[error("this kernel has no IPVS: load it with 'modprobe ip_vs', or install the package with the kernel's modules")]
+    #[error(
+        "this kernel has no IPVS: 'modprobe ip_vs' loads it; the module is in the package linux-image-amd64 (Debian), \
+         linux-image-generic (Ubuntu) or kernel-modules (Fedora, RHEL), and small kernels for virtual machines may lack it"
+    )]
     Unavailable,
     /// The kernel did not answer in time; whether it did what was asked is not known.
     #[error("no answer from the kernel within {0:?}; whether it was done is not known")]

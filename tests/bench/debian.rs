@@ -5,9 +5,12 @@ use std::process::{Command, Stdio};
 
 use crate::Result;
 
+/// By its full path: ours may come first in `PATH`.
+pub const DEBIAN: &str = "/usr/sbin/ipvsadm";
+
 /// Runs it with this standard input, and says what it prints.
 pub fn debian(arguments: &[&str], input: &[u8]) -> Result<String> {
-    let mut child = Command::new("/usr/sbin/ipvsadm")
+    let mut child = Command::new(DEBIAN)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

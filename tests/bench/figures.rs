@@ -68,3 +68,9 @@ pub fn judge(name: &str, figure: f64, target: f64, unit: &str) {
     let word = if figure <= target { "PASS" } else { "MISS" };
     println!("  {name:<34} {figure:>9.2} {unit}  target {target:.2} {unit}  {word}");
 }
+
+/// One line: a figure, the least that it should be, and whether it is no less.
+pub fn judge_least(name: &str, figure: f64, target: f64, unit: &str) {
+    let word = if figure >= target { "PASS" } else { "MISS" };
+    println!("  {name:<34} {figure:>9.2} {unit}  at least {target:.2} {unit}  {word}");
+}

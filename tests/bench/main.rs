@@ -6,6 +6,7 @@ mod adding;
 mod debian;
 mod figures;
 mod floor;
+mod ipvsadm;
 mod memory;
 mod message;
 mod namespace;
@@ -34,14 +35,28 @@ fn run() -> Result<()> {
         return Err("this needs the guest kernel: run 'make bench'".into());
     }
     // `cargo bench` passes options of its own.
-    if std::env::args().nth(1).as_deref() == Some(memory::CHILD) {
+    let part = std::env::args().nth(1).filter(|part| part != "--bench");
+    if part.as_deref() == Some(memory::CHILD) {
         return memory::child();
     }
     let start = Instant::now();
+    match part.as_deref() {
+        Some("library") => library()?,
+        Some("ipvsadm") => ipvsadm::run()?,
+        Some(other) => return Err(format!("no part '{other}': library, ipvsadm, or both without a name").into()),
+        None => {
+            library()?;
+            println!();
+            ipvsadm::run()?;
+        }
+    }
+    println!("\nall of it: {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn library() -> Result<()> {
     adding::run()?;
     reading::run()?;
     memory::run()?;
-    scale::run()?;
-    println!("\nall of it: {:.0} s", start.elapsed().as_secs_f64());
-    Ok(())
+    scale::run()
 }

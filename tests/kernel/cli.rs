@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use crate::namespace::{Namespace, built};
+use crate::namespace::{Namespace, built, run};
 
 #[test]
 fn a_table_built_by_ours_is_what_debian_s_would_build() {
@@ -108,7 +109,7 @@ fn rules(text: &str) -> File {
 fn closed_streams_are_not_mistaken_for_others() {
     let namespace = Namespace::enter();
     let ipvsadm = built("ipvsadm").display().to_string();
-    let shell = |line: &str| crate::namespace::run("sh", ["-c", &format!("{ipvsadm} {line}")]);
+    let shell = |line: &str| run("sh", ["-c", &format!("{ipvsadm} {line}")]);
     // The socket to the kernel would be in the place of the output.
     assert_eq!(shell("-A -t 10.0.0.1:80 <&- >&- 2>&-").status, Some(0));
     assert_eq!(shell("-Ln >&-").status, Some(0));
@@ -145,4 +146,27 @@ fn an_error_names_what_is_near() {
     let said = said("-A -t 10.0.0.3:80 -s nosuch");
     assert!(said.contains("no scheduler 'nosuch'") && said.contains("those loaded: ") && said.contains("ip_vs_wlc"));
     assert!(!said.contains("ip_vs_ftp") && !said.contains("ip_vs_pe_sip"), "{said}");
+}
+
+#[test]
+fn names_that_nobody_answers_for_cost_a_second_together() {
+    let namespace = Namespace::enter();
+    // What is sent there is gone.
+    for line in ["link add dns0 type dummy", "link set dns0 up", "address add 10.9.9.1/24 dev dns0"] {
+        run("ip", line.split(' ')).success();
+    }
+    let known = std::fs::read_to_string("/etc/resolv.conf").unwrap();
+    std::fs::write("/etc/resolv.conf", "nameserver 10.9.9.53\n").unwrap();
+    namespace.ours("-A -t 10.1.0.1:80").success();
+    for number in 1..=40 {
+        namespace.ours(&format!("-a -t 10.1.0.1:80 -r 10.1.1.{number} -m")).success();
+    }
+    let begin = Instant::now();
+    let listed = namespace.ours("-L").success();
+    let took = begin.elapsed();
+    std::fs::write("/etc/resolv.conf", known).unwrap();
+    // The ports have names, which need nobody's answer.
+    assert_eq!(listed.replace(":http", ":80"), namespace.ours("-Ln").success());
+    // For each the resolver would wait ten seconds.
+    assert!(took > Duration::from_millis(900) && took < Duration::from_secs(8), "{took:?}");
 }
