@@ -5,6 +5,7 @@ mod completions;
 mod help;
 mod hint;
 mod json;
+mod line;
 mod list;
 mod manual;
 mod names;

@@ -1,15 +1,16 @@
 //! Listings in the form of ipvsadm 1.31.
 
-use std::io::{self, Write};
-use std::net::IpAddr;
+use std::io::Write;
+use std::net::SocketAddr;
 
 use ipvs_core::rules::{Columns, List, Listed, Namer, Numeric};
 use ipvs_core::{
-    Client, Connection, DestinationEntry, Error, Family, Forwarding, Netmask, Protocol, Service, ServiceEntry,
-    ServiceId, Tunnel, TunnelChecksum,
+    Client, Connection, DestinationEntry, Error, Family, Forwarding, Netmask, Protocol, ServiceEntry, ServiceId,
+    Tunnel, TunnelChecksum,
 };
 
 use crate::Failure;
+use crate::line::Line;
 use crate::names::Shown;
 use crate::table::{self, Reading, Table};
 
@@ -43,11 +44,14 @@ fn write_table(
         writeln!(output, "IP Virtual Server version {} (size={})", info.version, info.connection_table_size)?;
     }
     output.write_all(title(columns).as_bytes())?;
+    let mut line = Line::default();
     for service in services {
         let service = service?;
-        write_service(&service.entry, columns, &*names, output)?;
+        put_service(&service.entry, columns, &*names, &mut line);
+        line.end(output)?;
         for entry in &service.destinations {
-            write_destination(&service.entry.service.id, entry, columns, &*names, output)?;
+            put_destination(&service.entry.service.id, entry, columns, &*names, &mut line);
+            line.end(output)?;
         }
     }
     Ok(())
@@ -78,114 +82,111 @@ fn title(columns: Columns) -> &'static str {
     }
 }
 
-fn write_service(entry: &ServiceEntry, columns: Columns, names: &dyn Namer, output: &mut impl Write) -> io::Result<()> {
+fn put_service(entry: &ServiceEntry, columns: Columns, names: &dyn Namer, line: &mut Line) {
     let service = &entry.service;
-    let (protocol, name) = match service.id {
-        ServiceId::Address { protocol, address } => {
-            let name = names.show(address, Some(protocol));
-            (protocol.to_string().to_ascii_uppercase(), cut(name, address.ip()))
-        }
-        ServiceId::Fwmark { mark, family: Family::Ipv4 } => ("FWM".to_owned(), mark.to_string()),
-        ServiceId::Fwmark { mark, family: Family::Ipv6 } => ("FWM".to_owned(), format!("{mark} IPv6")),
-    };
-    if let Some((numbers, exact)) = numbers(columns, &entry.stats) {
-        write!(output, "{protocol:<4} {name:<28}")?;
-        return write_numbers(numbers, exact, output);
+    let numbers = numbers(columns, &entry.stats);
+    line.column(4, |line| match service.id.protocol() {
+        Some(protocol) => line.text(&protocol.to_string().to_ascii_uppercase()),
+        None => line.text("FWM"),
+    });
+    line.text(" ").column(if numbers.is_some() { NAME_WIDTH } else { 0 }, |line| match service.id {
+        ServiceId::Address { protocol, address } => put_address(names, address, Some(protocol), line),
+        ServiceId::Fwmark { mark, family: Family::Ipv4 } => line.number(mark),
+        ServiceId::Fwmark { mark, family: Family::Ipv6 } => line.number(mark).text(" IPv6"),
+    });
+    if let Some((numbers, exact)) = numbers {
+        put_numbers(numbers, exact, line);
+        return;
     }
-    write!(output, "{protocol:<4} {name} {}", service.scheduler)?;
-    write_flags(service, output)?;
-    writeln!(output)
-}
-
-fn write_flags(service: &Service, output: &mut impl Write) -> io::Result<()> {
+    line.text(" ").text(&service.scheduler);
     let flags: Vec<_> = service.scheduler_flags.names(&service.scheduler).collect();
     if !flags.is_empty() {
-        write!(output, " ({})", flags.join(","))?;
+        line.text(" (").text(&flags.join(",")).text(")");
     }
     if let Some(seconds) = service.persistence_timeout {
-        write!(output, " persistent {seconds}")?;
+        line.text(" persistent ").number(seconds);
         let family = service.id.family();
         if service.netmask != Netmask::host(family) {
-            write!(output, " mask {}", service.netmask.text(family))?;
+            line.text(" mask ").text(&service.netmask.text(family));
         }
     }
     if let Some(engine) = &service.persistence_engine {
-        write!(output, " pe {engine}")?;
+        line.text(" pe ").text(engine);
     }
     if service.one_packet {
-        write!(output, " ops")?;
+        line.text(" ops");
     }
-    Ok(())
 }
 
-fn write_destination(
+fn put_destination(
     service: &ServiceId,
     entry: &DestinationEntry,
     columns: Columns,
     names: &dyn Namer,
-    output: &mut impl Write,
-) -> io::Result<()> {
+    line: &mut Line,
+) {
     let destination = &entry.destination;
-    let name = names.show(destination.address, service.protocol());
-    let name = cut(name, destination.address.ip());
-    write!(output, "  -> {name:<28}")?;
-    let (active, inactive) = (entry.active_connections, entry.inactive_connections);
+    line.text("  -> ").column(NAME_WIDTH, |line| put_address(names, destination.address, service.protocol(), line));
+    if let Some((numbers, exact)) = numbers(columns, &entry.stats) {
+        put_numbers(numbers, exact, line);
+        return;
+    }
+    line.text(" ");
     match columns {
-        Columns::Plain => {
-            let method = method(destination.forwarding);
-            writeln!(output, " {method:<7} {:<6} {active:<10} {inactive:<10}", destination.weight)
-        }
-        Columns::Tunnels => {
-            let (method, tunnel) = (method(destination.forwarding), tunnel(destination.forwarding));
-            writeln!(output, " {method:<7} {tunnel:<13} {:<6} {active:<10} {inactive:<10}", destination.weight)
-        }
         Columns::Thresholds => {
-            let (upper, lower) = (destination.upper_threshold, destination.lower_threshold);
-            writeln!(output, " {upper:<10} {lower:<10} {active:<10} {inactive:<10}")
+            line.column(10, |line| line.number(destination.upper_threshold)).text(" ");
+            line.column(10, |line| line.number(destination.lower_threshold));
         }
         Columns::Persistence => {
-            let (weight, persistent) = (destination.weight, entry.persistent_connections);
-            writeln!(output, " {weight:<9} {persistent:<11} {active:<10} {inactive:<10}")
+            line.column(9, |line| line.number(destination.weight)).text(" ");
+            line.column(11, |line| line.number(entry.persistent_connections));
         }
-        Columns::Stats { .. } | Columns::Rate { .. } => match numbers(columns, &entry.stats) {
-            Some((numbers, exact)) => write_numbers(numbers, exact, output),
-            None => writeln!(output),
-        },
+        _ => {
+            line.column(7, |line| put_method(destination.forwarding, line)).text(" ");
+            if columns == Columns::Tunnels {
+                line.column(13, |line| put_tunnel(destination.forwarding, line)).text(" ");
+            }
+            line.column(6, |line| line.number(destination.weight));
+        }
     }
+    line.text(" ").column(10, |line| line.number(entry.active_connections));
+    line.text(" ").column(10, |line| line.number(entry.inactive_connections));
 }
 
-/// An IPv4 name in its column; an IPv6 one takes what it needs.
-fn cut(mut name: String, address: IpAddr) -> String {
-    if address.is_ipv4()
-        && let Some((end, _)) = name.char_indices().nth(NAME_WIDTH)
-    {
-        name.truncate(end);
-    }
-    name
+/// An IPv4 address and its port fill their column at most; an IPv6 one takes what it needs.
+fn put_address<'a>(
+    names: &dyn Namer,
+    address: SocketAddr,
+    protocol: Option<Protocol>,
+    line: &'a mut Line,
+) -> &'a mut Line {
+    line.address(names, address, protocol, if address.is_ipv4() { NAME_WIDTH } else { usize::MAX })
 }
 
-fn method(forwarding: Forwarding) -> String {
+fn put_method(forwarding: Forwarding, line: &mut Line) -> &mut Line {
     match forwarding {
-        Forwarding::Masquerade => "Masq".to_owned(),
-        Forwarding::LocalNode => "Local".to_owned(),
-        Forwarding::Tunnel(_) => "Tunnel".to_owned(),
-        Forwarding::DirectRoute => "Route".to_owned(),
-        Forwarding::Other(number) => number.to_string(),
+        Forwarding::Masquerade => line.text("Masq"),
+        Forwarding::LocalNode => line.text("Local"),
+        Forwarding::Tunnel(_) => line.text("Tunnel"),
+        Forwarding::DirectRoute => line.text("Route"),
+        Forwarding::Other(number) => line.number(number),
     }
 }
 
-fn tunnel(forwarding: Forwarding) -> String {
+fn put_tunnel(forwarding: Forwarding, line: &mut Line) -> &mut Line {
     let checksum = |checksum| match checksum {
         TunnelChecksum::Off => ":-c",
         TunnelChecksum::On => ":+c",
         TunnelChecksum::Remote => ":r+c",
     };
     match forwarding {
-        Forwarding::Tunnel(Tunnel::Ipip) => "ipip".to_owned(),
-        Forwarding::Tunnel(Tunnel::Gue { port, checksum: sum }) => format!("gue:{port}{}", checksum(sum)),
-        Forwarding::Tunnel(Tunnel::Gre { checksum: sum }) => format!("gre{}", checksum(sum)),
-        Forwarding::Tunnel(Tunnel::Other { number, port, flags }) => format!("{number}:{port}:{flags}"),
-        _ => "n/a".to_owned(),
+        Forwarding::Tunnel(Tunnel::Ipip) => line.text("ipip"),
+        Forwarding::Tunnel(Tunnel::Gue { port, checksum: sum }) => line.text("gue:").number(port).text(checksum(sum)),
+        Forwarding::Tunnel(Tunnel::Gre { checksum: sum }) => line.text("gre").text(checksum(sum)),
+        Forwarding::Tunnel(Tunnel::Other { number, port, flags }) => {
+            line.number(number).text(":").number(port).text(":").number(flags)
+        }
+        _ => line.text("n/a"),
     }
 }
 
@@ -209,31 +210,31 @@ fn numbers(columns: Columns, stats: &ipvs_core::Stats) -> Option<([u64; 5], bool
     }
 }
 
-fn write_numbers(numbers: [u64; 5], exact: bool, output: &mut impl Write) -> io::Result<()> {
+fn put_numbers(numbers: [u64; 5], exact: bool, line: &mut Line) {
     for number in numbers {
         if exact {
-            write!(output, " {number:>8}")?;
+            line.text(" ").number_right(8, number);
         } else {
-            write!(output, "{}", rounded(number))?;
+            put_rounded(number, line);
         }
     }
-    writeln!(output)
 }
 
 /// A number in nine columns: from a hundred millions up only its thousands, then millions, and so on.
-fn rounded(number: u64) -> String {
+fn put_rounded(number: u64, line: &mut Line) {
     let (unit, letter) = if number < 100_000_000 {
-        return format!("{number:>9}");
+        line.number_right(9, number);
+        return;
     } else if number < 1_000_000_000 {
-        (1_000, 'K')
+        (1_000, "K")
     } else if number < 100_000_000_000 {
-        (1_000_000, 'M')
+        (1_000_000, "M")
     } else if number < 100_000_000_000_000 {
-        (1_000_000_000, 'G')
+        (1_000_000_000, "G")
     } else {
-        (1_000_000_000_000, 'T')
+        (1_000_000_000_000, "T")
     };
-    format!("{:>8}{letter}", number / unit)
+    line.number_right(8, number / unit).text(letter);
 }
 
 fn write_connections(
@@ -257,37 +258,32 @@ fn write_connections(
     }
     output.write_all(b"IPVS connection entries\npro expire state       source             virtual            ")?;
     output.write_all(if persistence { b"destination        pe name          pe_data\n" } else { b"destination\n" })?;
+    let mut line = Line::default();
     for connection in connections {
-        write_connection(&connection?, persistence, &*names, output)?;
+        put_connection(&connection?, persistence, &*names, &mut line);
+        line.end(output)?;
     }
     Ok(())
 }
 
-fn write_connection(
-    connection: &Connection,
-    persistence: bool,
-    names: &dyn Namer,
-    output: &mut impl Write,
-) -> io::Result<()> {
+fn put_connection(connection: &Connection, persistence: bool, names: &dyn Namer, line: &mut Line) {
     let protocol = match connection.protocol {
         Protocol::Other(0) => "IP".to_owned(),
         protocol => protocol.to_string().to_ascii_uppercase(),
     };
-    let show = |address| names.show(address, Some(connection.protocol));
-    write!(
-        output,
-        "{protocol:<3} {:02}:{:02}  {:<11} {:<18} {:<18} ",
-        connection.expires / 60,
-        connection.expires % 60,
-        connection.state,
-        show(connection.client),
-        show(connection.virtual_address),
-    )?;
-    let destination = show(connection.destination);
-    match &connection.persistence {
-        Some(known) if persistence => writeln!(output, "{destination:<18} {:<16} {}", known.engine, known.data),
-        _ => writeln!(output, "{destination}"),
+    let (minutes, seconds) = (connection.expires / 60, connection.expires % 60);
+    line.shown(format_args!("{protocol:<3} {minutes:02}:{seconds:02}  {:<11} ", connection.state));
+    let protocol = Some(connection.protocol);
+    for address in [connection.client, connection.virtual_address] {
+        line.column(18, |line| line.address(names, address, protocol, usize::MAX)).text(" ");
     }
+    let destination = connection.destination;
+    match &connection.persistence {
+        Some(known) if persistence => line
+            .column(18, |line| line.address(names, destination, protocol, usize::MAX))
+            .shown(format_args!(" {:<16} {}", known.engine, known.data)),
+        _ => line.address(names, destination, protocol, usize::MAX),
+    };
 }
 
 fn write_daemons(client: &Client, output: &mut impl Write) -> Result<(), Failure> {
@@ -327,7 +323,9 @@ mod tests {
             (99_999_999_999_999, "   99999G"),
             (100_000_000_000_000, "     100T"),
         ] {
-            assert_eq!(rounded(number), shown);
+            let mut line = Line::default();
+            put_rounded(number, &mut line);
+            assert_eq!(line, *Line::default().text(shown));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc;
@@ -64,15 +65,15 @@ impl Shown {
 }
 
 impl Namer for Shown {
-    fn show(&self, address: SocketAddr, protocol: Option<Protocol>) -> String {
+    fn write(&self, out: &mut dyn fmt::Write, address: SocketAddr, protocol: Option<Protocol>) -> fmt::Result {
         let port = match protocol {
             Some(protocol) => self.port(address.port(), protocol),
             None => address.port().to_string(),
         };
         let host = self.hosts.get(&address.ip()).cloned().unwrap_or_else(|| address.ip().to_string());
         match address {
-            SocketAddr::V4(_) => format!("{host}:{port}"),
-            SocketAddr::V6(_) => format!("[{host}]:{port}"),
+            SocketAddr::V4(_) => write!(out, "{host}:{port}"),
+            SocketAddr::V6(_) => write!(out, "[{host}]:{port}"),
         }
     }
 }

@@ -5,23 +5,24 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use ipvs_core::rules::NamedRule;
 use ipvs_core::{Client, Command};
 use tempfile::Builder;
 
 use crate::Failure;
+use crate::line::Line;
 use crate::table::{self, Reading, Table};
 
 /// Writes the table as rules.
 pub(crate) fn write(numeric: bool, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
     let reading = Reading { numeric, sorted: true, counted: false };
     let Table { services, names } = table::read(None, reading, client)?;
+    let mut line = Line::default();
     for service in services {
         let service = service?;
         let id = service.entry.service.id;
-        writeln!(output, "{}", NamedRule(&Command::AddService(service.entry.service), &*names))?;
+        line.rule(&Command::AddService(service.entry.service), &*names).end(output)?;
         for entry in service.destinations {
-            writeln!(output, "{}", NamedRule(&Command::AddDestination(id, entry.destination), &*names))?;
+            line.rule(&Command::AddDestination(id, entry.destination), &*names).end(output)?;
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ pub mod options;
 mod parse;
 mod print;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error as ThisError;
@@ -158,8 +159,8 @@ pub trait Resolver {
 
 /// Turns numbers into names, for people.
 pub trait Namer {
-    /// An address and its port; without a protocol the port has no name.
-    fn show(&self, address: SocketAddr, protocol: Option<Protocol>) -> String;
+    /// Writes an address and its port; without a protocol the port has no name.
+    fn write(&self, out: &mut dyn fmt::Write, address: SocketAddr, protocol: Option<Protocol>) -> fmt::Result;
 }
 
 /// Knows no names: everything is a number, and has to be.
@@ -167,8 +168,18 @@ pub trait Namer {
 pub struct Numeric;
 
 impl Namer for Numeric {
-    fn show(&self, address: SocketAddr, _: Option<Protocol>) -> String {
-        address.to_string()
+    fn write(&self, out: &mut dyn fmt::Write, address: SocketAddr, _: Option<Protocol>) -> fmt::Result {
+        let SocketAddr::V4(address) = address else { return write!(out, "{address}") };
+        // As the standard library does, but in a tenth of the time: listings and rules are full of them.
+        let mut number = itoa::Buffer::new();
+        let [first, rest @ ..] = address.ip().octets();
+        out.write_str(number.format(first))?;
+        for octet in rest {
+            out.write_char('.')?;
+            out.write_str(number.format(octet))?;
+        }
+        out.write_char(':')?;
+        out.write_str(number.format(address.port()))
     }
 }
 

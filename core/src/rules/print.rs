@@ -48,117 +48,129 @@ pub struct NamedRule<'a>(pub &'a Command, pub &'a dyn Namer);
 
 impl fmt::Display for NamedRule<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+impl NamedRule<'_> {
+    /// Writes it: as `Display` does, but without its detours.
+    pub fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         let Self(command, names) = *self;
         match command {
-            Command::AddService(service) => write!(f, "-A {}", ServiceRule(service, names)),
-            Command::EditService(service) => write!(f, "-E {}", ServiceRule(service, names)),
-            Command::DeleteService(id) => write!(f, "-D {}", IdRule(id, names)),
-            Command::AddDestination(id, destination) => {
-                write!(f, "-a {} {}", IdRule(id, names), DestinationRule(id, destination, names))
-            }
-            Command::EditDestination(id, destination) => {
-                write!(f, "-e {} {}", IdRule(id, names), DestinationRule(id, destination, names))
-            }
+            Command::AddService(service) => write_service(out, "-A ", service, names),
+            Command::EditService(service) => write_service(out, "-E ", service, names),
+            Command::DeleteService(id) => write_id(out, "-D ", id, names),
+            Command::AddDestination(id, destination) => write_destination(out, "-a ", id, destination, names),
+            Command::EditDestination(id, destination) => write_destination(out, "-e ", id, destination, names),
             Command::DeleteDestination(id, address) => {
-                write!(f, "-d {} -r {}", IdRule(id, names), names.show(*address, id.protocol()))
+                write_id(out, "-d ", id, names)?;
+                out.write_str(" -r ")?;
+                names.write(out, *address, id.protocol())
             }
-            Command::Zero(Some(id)) => write!(f, "-Z {}", IdRule(id, names)),
-            Command::Zero(None) => f.write_str("-Z"),
-            Command::Flush => f.write_str("-C"),
+            Command::Zero(Some(id)) => write_id(out, "-Z ", id, names),
+            Command::Zero(None) => out.write_str("-Z"),
+            Command::Flush => out.write_str("-C"),
             Command::SetTimeouts(timeouts) => {
-                write!(f, "--set {} {} {}", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)
+                write!(out, "--set {} {} {}", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)
             }
-            Command::StartDaemon(daemon) => write_daemon(f, daemon),
-            Command::StopDaemon(role) => write!(f, "--stop-daemon {role}"),
+            Command::StartDaemon(daemon) => write_daemon(out, daemon),
+            Command::StopDaemon(role) => write!(out, "--stop-daemon {role}"),
         }
     }
 }
 
-struct IdRule<'a>(&'a ServiceId, &'a dyn Namer);
+fn write_number(out: &mut dyn fmt::Write, option: &str, number: u32) -> fmt::Result {
+    out.write_str(option)?;
+    out.write_str(itoa::Buffer::new().format(number))
+}
 
-impl fmt::Display for IdRule<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            ServiceId::Address { protocol, address } => {
-                let address = self.1.show(*address, Some(*protocol));
-                match protocol {
-                    Protocol::Tcp => write!(f, "-t {address}"),
-                    Protocol::Udp => write!(f, "-u {address}"),
-                    Protocol::Sctp => write!(f, "--sctp-service {address}"),
-                    // No option of the language: reading it back says so.
-                    Protocol::Other(number) => write!(f, "--protocol-{number} {address}"),
-                }
+fn write_id(out: &mut dyn fmt::Write, command: &str, id: &ServiceId, names: &dyn Namer) -> fmt::Result {
+    out.write_str(command)?;
+    match id {
+        ServiceId::Address { protocol, address } => {
+            match protocol {
+                Protocol::Tcp => out.write_str("-t ")?,
+                Protocol::Udp => out.write_str("-u ")?,
+                Protocol::Sctp => out.write_str("--sctp-service ")?,
+                // No option of the language: reading it back says so.
+                Protocol::Other(number) => write!(out, "--protocol-{number} ")?,
             }
-            ServiceId::Fwmark { mark, family: Family::Ipv4 } => write!(f, "-f {mark}"),
-            ServiceId::Fwmark { mark, family: Family::Ipv6 } => write!(f, "-f {mark} -6"),
+            names.write(out, *address, Some(*protocol))
+        }
+        ServiceId::Fwmark { mark, family } => {
+            write_number(out, "-f ", *mark)?;
+            out.write_str(match family {
+                Family::Ipv4 => "",
+                Family::Ipv6 => " -6",
+            })
         }
     }
 }
 
-struct ServiceRule<'a>(&'a Service, &'a dyn Namer);
-
-impl fmt::Display for ServiceRule<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let service = self.0;
-        write!(f, "{} -s {}", IdRule(&service.id, self.1), service.scheduler)?;
-        if let Some(seconds) = service.persistence_timeout {
-            write!(f, " -p {seconds}")?;
-        }
-        let family = service.id.family();
-        if service.netmask != Netmask::host(family) {
-            write!(f, " -M {}", service.netmask.text(family))?;
-        }
-        if let Some(engine) = &service.persistence_engine {
-            write!(f, " --{} {engine}", Name::PersistEngine.spec().long)?;
-        }
-        if service.one_packet {
-            f.write_str(" -o")?;
-        }
-        let flags: Vec<_> = service.scheduler_flags.names(&service.scheduler).collect();
-        if !flags.is_empty() {
-            write!(f, " -b {}", flags.join(","))?;
-        }
-        Ok(())
+fn write_service(out: &mut dyn fmt::Write, command: &str, service: &Service, names: &dyn Namer) -> fmt::Result {
+    write_id(out, command, &service.id, names)?;
+    out.write_str(" -s ")?;
+    out.write_str(&service.scheduler)?;
+    if let Some(seconds) = service.persistence_timeout {
+        write_number(out, " -p ", seconds)?;
     }
+    let family = service.id.family();
+    if service.netmask != Netmask::host(family) {
+        write!(out, " -M {}", service.netmask.text(family))?;
+    }
+    if let Some(engine) = &service.persistence_engine {
+        write!(out, " --{} {engine}", Name::PersistEngine.spec().long)?;
+    }
+    if service.one_packet {
+        out.write_str(" -o")?;
+    }
+    let flags: Vec<_> = service.scheduler_flags.names(&service.scheduler).collect();
+    if !flags.is_empty() {
+        write!(out, " -b {}", flags.join(","))?;
+    }
+    Ok(())
 }
 
-struct DestinationRule<'a>(&'a ServiceId, &'a Destination, &'a dyn Namer);
-
-impl fmt::Display for DestinationRule<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(service, destination, names) = self;
-        let method = match destination.forwarding {
-            Forwarding::Masquerade => "-m",
-            Forwarding::Tunnel(_) => "-i",
-            Forwarding::DirectRoute | Forwarding::LocalNode => "-g",
-            // No option of the language: reading it back says so.
-            Forwarding::Other(number) => &format!("--forwarding-{number}"),
-        };
-        let address = names.show(destination.address, service.protocol());
-        write!(f, "-r {address} {method} -w {}", destination.weight)?;
-        if let Forwarding::Tunnel(tunnel) = destination.forwarding {
-            match tunnel {
-                Tunnel::Ipip => f.write_str(" --tun-type ipip")?,
-                Tunnel::Gue { port, checksum } => {
-                    write!(f, " --tun-type gue --tun-port {port} {}", checksum_option(checksum))?;
-                }
-                Tunnel::Gre { checksum } => write!(f, " --tun-type gre {}", checksum_option(checksum))?,
-                // No kind that the language has: reading it back says so.
-                Tunnel::Other { number, port, flags } => write!(f, " --tun-type {number}:{port}:{flags}")?,
-            }
-        }
-        let is_own_port = service.port().is_some_and(|port| port != destination.address.port());
-        if is_own_port && destination.forwarding != Forwarding::Masquerade {
-            write!(f, " --{}", Name::KeepPort.spec().long)?;
-        }
-        if destination.upper_threshold != 0 {
-            write!(f, " -x {}", destination.upper_threshold)?;
-        }
-        if destination.lower_threshold != 0 {
-            write!(f, " -y {}", destination.lower_threshold)?;
-        }
-        Ok(())
+fn write_destination(
+    out: &mut dyn fmt::Write,
+    command: &str,
+    service: &ServiceId,
+    destination: &Destination,
+    names: &dyn Namer,
+) -> fmt::Result {
+    write_id(out, command, service, names)?;
+    out.write_str(" -r ")?;
+    names.write(out, destination.address, service.protocol())?;
+    match destination.forwarding {
+        Forwarding::Masquerade => out.write_str(" -m")?,
+        Forwarding::Tunnel(_) => out.write_str(" -i")?,
+        Forwarding::DirectRoute | Forwarding::LocalNode => out.write_str(" -g")?,
+        // No option of the language: reading it back says so.
+        Forwarding::Other(number) => write!(out, " --forwarding-{number}")?,
     }
+    write_number(out, " -w ", destination.weight)?;
+    if let Forwarding::Tunnel(tunnel) = destination.forwarding {
+        match tunnel {
+            Tunnel::Ipip => out.write_str(" --tun-type ipip")?,
+            Tunnel::Gue { port, checksum } => {
+                write!(out, " --tun-type gue --tun-port {port} {}", checksum_option(checksum))?;
+            }
+            Tunnel::Gre { checksum } => write!(out, " --tun-type gre {}", checksum_option(checksum))?,
+            // No kind that the language has: reading it back says so.
+            Tunnel::Other { number, port, flags } => write!(out, " --tun-type {number}:{port}:{flags}")?,
+        }
+    }
+    let is_own_port = service.port().is_some_and(|port| port != destination.address.port());
+    if is_own_port && destination.forwarding != Forwarding::Masquerade {
+        write!(out, " --{}", Name::KeepPort.spec().long)?;
+    }
+    if destination.upper_threshold != 0 {
+        write_number(out, " -x ", destination.upper_threshold)?;
+    }
+    if destination.lower_threshold != 0 {
+        write_number(out, " -y ", destination.lower_threshold)?;
+    }
+    Ok(())
 }
 
 fn checksum_option(checksum: TunnelChecksum) -> &'static str {
@@ -169,7 +181,7 @@ fn checksum_option(checksum: TunnelChecksum) -> &'static str {
     }
 }
 
-fn write_daemon(f: &mut fmt::Formatter<'_>, daemon: &SyncDaemon) -> fmt::Result {
+fn write_daemon(f: &mut dyn fmt::Write, daemon: &SyncDaemon) -> fmt::Result {
     write!(f, "--start-daemon {} --mcast-interface {} --syncid {}", daemon.role, daemon.interface, daemon.sync_id)?;
     if daemon.max_length != 0 {
         write!(f, " --sync-maxlen {}", daemon.max_length)?;

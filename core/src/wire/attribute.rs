@@ -2,14 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use netlink_packet_core::{DecodeError, NlasIterator};
+use netlink_packet_core::{DecodeError, NLA_TYPE_MASK};
 
 use crate::service::Family;
 
 /// The value of an attribute.
 pub(super) trait Value: Sized {
-    /// Flags that go with the attribute's number.
-    const FLAGS: u16 = 0;
     /// Writes it behind what is there, without padding.
     fn append(&self, out: &mut Vec<u8>);
     /// Reads a value, or says what is wrong with its bytes.
@@ -34,10 +32,34 @@ pub(super) trait Attribute: Sized {
     fn parse(number: u16, value: &[u8]) -> Result<Option<Self>, DecodeError>;
 }
 
+/// The attributes in these bytes, each its number and its value. An error ends them.
+pub(super) struct Attributes<'a>(pub &'a [u8]);
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Result<(u16, &'a [u8]), DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = std::mem::take(&mut self.0);
+        if bytes.is_empty() {
+            return None;
+        }
+        let header = bytes.first_chunk().map(|[first, second, third, fourth]| {
+            (usize::from(u16::from_ne_bytes([*first, *second])), u16::from_ne_bytes([*third, *fourth]))
+        });
+        let (length, number) = header.unwrap_or_default();
+        let Some(value) = bytes.get(4..length) else {
+            return Some(Err(format!("an attribute of {length} bytes in {} bytes", bytes.len()).into()));
+        };
+        // The last one may come without the padding behind it.
+        self.0 = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(Ok((number & NLA_TYPE_MASK, value)))
+    }
+}
+
 /// The attributes in these bytes. Those that the table does not name are skipped: newer kernels add some.
 pub(super) fn read<A: Attribute>(bytes: &[u8]) -> impl Iterator<Item = Result<A, DecodeError>> {
-    NlasIterator::new(bytes).filter_map(|attribute| match attribute {
-        Ok(attribute) => A::parse(attribute.kind(), attribute.value()).transpose(),
+    Attributes(bytes).filter_map(|attribute| match attribute {
+        Ok((number, value)) => A::parse(number, value).transpose(),
         Err(error) => Some(Err(error)),
     })
 }
@@ -190,7 +212,7 @@ macro_rules! attributes {
             pub fn append(&self, out: &mut Vec<u8>) {
                 use $crate::wire::attribute::{Value, append};
                 match self {
-                    $(Self::$variant(value) => append(out, $number | <$value>::FLAGS, |out| value.append(out)),)+
+                    $(Self::$variant(value) => append(out, $number, |out| value.append(out)),)+
                 }
             }
         }

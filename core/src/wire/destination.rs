@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use netlink_packet_core::DecodeError;
 
-use super::attribute::{Address, Port, attributes, read};
+use super::attribute::{Address, Attribute, Attributes, Port, Value, attributes, read};
 use crate::destination::{Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum};
 use crate::service::Family;
 use crate::stats::Stats;
@@ -52,9 +52,7 @@ attributes! {
         ActiveConnections(u32) = IPVS_DEST_ATTR_ACTIVE_CONNS,
         InactiveConnections(u32) = IPVS_DEST_ATTR_INACT_CONNS,
         PersistentConnections(u32) = IPVS_DEST_ATTR_PERSIST_CONNS,
-        Stats(Stats) = IPVS_DEST_ATTR_STATS,
         Family(Family) = IPVS_DEST_ATTR_ADDR_FAMILY,
-        Stats64(Stats) = IPVS_DEST_ATTR_STATS64,
         TunnelType(u8) = IPVS_DEST_ATTR_TUN_TYPE,
         TunnelPort(Port) = IPVS_DEST_ATTR_TUN_PORT,
         TunnelFlags(u16) = IPVS_DEST_ATTR_TUN_FLAGS,
@@ -152,8 +150,17 @@ pub(super) fn parse_entry(attributes: &[u8], service_family: Family) -> Result<D
     let mut persistent_connections = 0;
     let mut stats = None;
     let mut stats64 = None;
-    for attribute in read(attributes) {
-        match attribute? {
+    for attribute in Attributes(attributes) {
+        let (number, value) = attribute?;
+        let Some(attribute) = DestinationAttr::parse(number, value)? else {
+            match number {
+                IPVS_DEST_ATTR_STATS => stats = Some(value),
+                IPVS_DEST_ATTR_STATS64 => stats64 = Some(value),
+                _ => {}
+            }
+            continue;
+        };
+        match attribute {
             DestinationAttr::Address(value) => address = Some(value),
             DestinationAttr::Port(value) => port = Some(value.0),
             DestinationAttr::Forwarding(value) => forwarding = Some(value & FORWARDING_MASK),
@@ -161,9 +168,7 @@ pub(super) fn parse_entry(attributes: &[u8], service_family: Family) -> Result<D
             DestinationAttr::ActiveConnections(value) => active_connections = value,
             DestinationAttr::InactiveConnections(value) => inactive_connections = value,
             DestinationAttr::PersistentConnections(value) => persistent_connections = value,
-            DestinationAttr::Stats(value) => stats = Some(value),
             DestinationAttr::Family(value) => family = value,
-            DestinationAttr::Stats64(value) => stats64 = Some(value),
             DestinationAttr::UpperThreshold(value) => upper_threshold = value,
             DestinationAttr::LowerThreshold(value) => lower_threshold = value,
             DestinationAttr::TunnelType(value) => tunnel_type = value,
@@ -189,6 +194,6 @@ pub(super) fn parse_entry(attributes: &[u8], service_family: Family) -> Result<D
         inactive_connections,
         persistent_connections,
         // STATS64 since Linux 4.1; it and STATS carry the same counters.
-        stats: stats64.or(stats).unwrap_or_default(),
+        stats: stats64.or(stats).map_or(Ok(Stats::default()), Stats::parse)?,
     })
 }

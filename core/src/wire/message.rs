@@ -2,10 +2,10 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use netlink_packet_core::{DecodeError, NLA_F_NESTED, NlasIterator};
+use netlink_packet_core::{DecodeError, NLA_F_NESTED};
 use netlink_packet_generic::constants::GENL_HDRLEN;
 
-use super::attribute::{append, attributes, read};
+use super::attribute::{Attributes, append, attributes, read};
 use super::{daemon, destination, info, service};
 use crate::command::Command;
 use crate::daemon::SyncDaemon;
@@ -168,10 +168,10 @@ fn nested<T>(
     (number, name): (u16, &str),
     parse: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
 ) -> Result<T, DecodeError> {
-    for attribute in NlasIterator::new(attributes_of(message)?) {
-        let attribute = attribute?;
-        if attribute.kind() == number {
-            return parse(attribute.value());
+    for attribute in Attributes(attributes_of(message)?) {
+        let (found, value) = attribute?;
+        if found == number {
+            return parse(value);
         }
     }
     Err(format!("no {name}").into())
@@ -220,7 +220,7 @@ pub(crate) fn parse_info(message: &[u8]) -> Result<Info, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_core::{DefaultNla, Emitable, Nla, Parseable};
+    use netlink_packet_core::{DefaultNla, Emitable, Nla, NlasIterator, Parseable};
 
     use super::*;
     use crate::rules::{self, Invocation};

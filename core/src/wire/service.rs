@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use netlink_packet_core::DecodeError;
 
-use super::attribute::{Address, Flags, Port, attributes, read};
+use super::attribute::{Address, Attribute, Attributes, Flags, Port, Value, attributes};
 use crate::service::{Family, Netmask, Protocol, SchedulerFlags, Service, ServiceEntry, ServiceId};
 use crate::stats::Stats;
 
@@ -33,8 +33,6 @@ attributes! {
         Flags(Flags) = IPVS_SVC_ATTR_FLAGS,
         Timeout(u32) = IPVS_SVC_ATTR_TIMEOUT,
         Netmask(u32) = IPVS_SVC_ATTR_NETMASK,
-        Stats(Stats) = IPVS_SVC_ATTR_STATS,
-        Stats64(Stats) = IPVS_SVC_ATTR_STATS64,
     }
 }
 
@@ -111,16 +109,23 @@ pub(super) fn parse_entry(attributes: &[u8]) -> Result<ServiceEntry, DecodeError
     let mut netmask = None;
     let mut stats = None;
     let mut stats64 = None;
-    for attribute in read(attributes) {
-        match attribute? {
+    for attribute in Attributes(attributes) {
+        let (number, value) = attribute?;
+        let Some(attribute) = ServiceAttr::parse(number, value)? else {
+            match number {
+                IPVS_SVC_ATTR_STATS => stats = Some(value),
+                IPVS_SVC_ATTR_STATS64 => stats64 = Some(value),
+                _ => {}
+            }
+            continue;
+        };
+        match attribute {
             ServiceAttr::Family(value) => family = Some(value),
             ServiceAttr::Protocol(value) => protocol = Some(Protocol::from(value)),
             ServiceAttr::Address(value) => address = Some(value),
             ServiceAttr::Port(value) => port = Some(value.0),
             ServiceAttr::Fwmark(value) => fwmark = Some(value),
             ServiceAttr::Scheduler(value) => scheduler = Some(value),
-            ServiceAttr::Stats(value) => stats = Some(value),
-            ServiceAttr::Stats64(value) => stats64 = Some(value),
             // A service without one shows an empty name on some kernels.
             ServiceAttr::PersistenceEngine(value) => persistence_engine = Some(value).filter(|name| !name.is_empty()),
             ServiceAttr::Flags(value) => flags = value.flags,
@@ -148,5 +153,5 @@ pub(super) fn parse_entry(attributes: &[u8]) -> Result<ServiceEntry, DecodeError
         service.netmask = parse_netmask(netmask, family);
     }
     // STATS64 since Linux 4.1; it and STATS carry the same counters.
-    Ok(ServiceEntry { service, stats: stats64.or(stats).unwrap_or_default() })
+    Ok(ServiceEntry { service, stats: stats64.or(stats).map_or(Ok(Stats::default()), Stats::parse)? })
 }

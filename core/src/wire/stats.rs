@@ -1,8 +1,8 @@
 //! Counters as attributes: of a service or a destination, 32-bit or, since Linux 4.1, 64-bit.
 
-use netlink_packet_core::{DecodeError, ErrorContext, NLA_F_NESTED, NlasIterator};
+use netlink_packet_core::{DecodeError, ErrorContext};
 
-use super::attribute::{Value, append};
+use super::attribute::{Attributes, Value, append};
 use crate::stats::Stats;
 
 const IPVS_STATS_ATTR_CONNS: u16 = 1;
@@ -36,8 +36,6 @@ fn counter(stats: &mut Stats, number: u16) -> Option<&mut u64> {
 /// The counters; one that the kernel does not send is 0. `STATS` has 32-bit ones but for the bytes, `STATS64` has 64-bit
 /// ones.
 impl Value for Stats {
-    const FLAGS: u16 = NLA_F_NESTED;
-
     fn append(&self, out: &mut Vec<u8>) {
         let mut stats = *self;
         for number in IPVS_STATS_ATTR_CONNS..=IPVS_STATS_ATTR_OUTBPS {
@@ -48,16 +46,14 @@ impl Value for Stats {
     }
     fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut stats = Self::default();
-        for attribute in NlasIterator::new(bytes) {
-            let attribute = attribute?;
-            if let Some(counter) = counter(&mut stats, attribute.kind()) {
-                let value = attribute.value();
-                *counter = match value.len() {
-                    4 => u32::parse(value).map(u64::from),
-                    _ => u64::parse(value),
-                }
-                .context("IPVS_STATS_ATTR")?;
-            }
+        for attribute in Attributes(bytes) {
+            let (number, value) = attribute?;
+            let Some(counter) = counter(&mut stats, number) else { continue };
+            *counter = if let Some(value) = value.first_chunk().filter(|_| value.len() == 8) {
+                u64::from_ne_bytes(*value)
+            } else {
+                u32::parse(value).context("IPVS_STATS_ATTR")?.into()
+            };
         }
         Ok(stats)
     }
