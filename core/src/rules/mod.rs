@@ -261,11 +261,5 @@ impl From<InvalidArgument> for RuleError {
     }
 }
 
-impl From<lexopt::Error> for RuleError {
-    fn from(error: lexopt::Error) -> Self {
-        Self::syntax(error.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests;
