@@ -21,7 +21,7 @@ use std::process;
 
 use ipvs_core::rules::options::{CommandSpec, Name};
 use ipvs_core::rules::{self, Call, Generated, Invocation, RuleError, RuleErrorKind};
-use ipvs_core::{Client, Error};
+use ipvs_core::{Client, Error, ErrorKind};
 
 use crate::hint::hint;
 use crate::names::Names;
@@ -111,8 +111,13 @@ fn status(program: Program) -> u8 {
         Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
         Failure::Reported(status) => return status,
         Failure::Ipvs(error) => {
-            let is_listing = matches!(call.invocation, Invocation::List(_));
-            (format!("{error}{}", hint(&error, &call.options)), if is_listing { LISTING_FAILED } else { FAILED })
+            let status = match (&error.kind, &call.invocation) {
+                // 1.31 finds these out before it looks at its arguments.
+                (ErrorKind::PermissionDenied(_) | ErrorKind::Unavailable, _) => ARGUMENTS_REFUSED,
+                (_, Invocation::List(_)) => LISTING_FAILED,
+                _ => FAILED,
+            };
+            (format!("{error}{}", hint(&error, &call.options)), status)
         }
         Failure::Output(error) => (format!("cannot write the output: {error}"), FAILED),
         Failure::Input(error) => (format!("cannot read the rules: {error}"), FAILED),

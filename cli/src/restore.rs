@@ -35,6 +35,8 @@ pub(crate) fn restore(
     names: &Names,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
+    // Whether it may is better known before the first line than with each.
+    client.info()?;
     let tally = Arc::new(Mutex::new(Tally::default()));
     tell_at_signal(program, &tally)?;
     let mut restoring =

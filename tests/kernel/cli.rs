@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::namespace::{Namespace, built, run};
+use crate::namespace::{Namespace, WITNESS, built, run};
 
 #[test]
 fn a_table_built_by_ours_is_what_debian_s_would_build() {
@@ -157,16 +157,37 @@ fn names_that_nobody_answers_for_cost_a_second_together() {
     }
     let known = std::fs::read_to_string("/etc/resolv.conf").unwrap();
     std::fs::write("/etc/resolv.conf", "nameserver 10.9.9.53\n").unwrap();
-    namespace.ours("-A -t 10.1.0.1:80").success();
+    namespace.ours("-A -t 10.1.0.1:64999").success();
     for number in 1..=40 {
-        namespace.ours(&format!("-a -t 10.1.0.1:80 -r 10.1.1.{number} -m")).success();
+        namespace.ours(&format!("-a -t 10.1.0.1:64999 -r 10.1.1.{number} -m")).success();
     }
     let begin = Instant::now();
     let listed = namespace.ours("-L").success();
     let took = begin.elapsed();
     std::fs::write("/etc/resolv.conf", known).unwrap();
-    // The ports have names, which need nobody's answer.
-    assert_eq!(listed.replace(":http", ":80"), namespace.ours("-Ln").success());
+    assert_eq!(listed, namespace.ours("-Ln").success());
     // For each the resolver would wait ten seconds.
     assert!(took > Duration::from_millis(900) && took < Duration::from_secs(8), "{took:?}");
+}
+
+#[test]
+fn without_privilege_the_exit_status_is_debian_s_and_the_error_says_what_is_missing() {
+    let _namespace = Namespace::enter();
+    let as_nobody = |program: &str, arguments: &str| {
+        let line =
+            format!("echo '-A -t 10.0.0.1:80' | exec setpriv --reuid=65534 --clear-groups {program} {arguments}");
+        run("sh", ["-c", &line])
+    };
+    let ipvsadm = built("ipvsadm").display().to_string();
+    for arguments in ["-Ln", "-C", "-A -t 10.0.0.1:80", "-A -t 10.0.0.1:80 -w 5", "-L --timeout", "-Sn", "-R", "-Z"] {
+        let (ours, debian) = (as_nobody(&ipvsadm, arguments), as_nobody(WITNESS, arguments));
+        assert_eq!((ours.status, debian.status), (Some(2), Some(2)), "{arguments}: {ours:?}");
+        let is_wrong = arguments.ends_with("-w 5");
+        assert_eq!(ours.stderr.contains("CAP_NET_ADMIN"), !is_wrong, "{ours:?}");
+        assert_eq!(ours.stderr.lines().count(), 1, "{ours:?}");
+    }
+    // What needs no privilege asks for none.
+    for arguments in ["-h", "-v", "-Lnc"] {
+        as_nobody(&ipvsadm, arguments).success();
+    }
 }

@@ -69,4 +69,16 @@ fn a_client_outlives_its_module() {
     assert!(forbidden.to_string().contains("modprobe ip_vs"), "{forbidden}");
     assert_eq!(client.services().unwrap(), []);
     fs::write(HELPER, helper.trim()).unwrap();
+
+    // Where there is no such module, ipvsadm says so as 1.31 does: with status 2, and with what is to be done.
+    unload(&client);
+    drop(client);
+    assert!(Command::new("mount").args(["-t", "tmpfs", "none", "/lib/modules"]).status().unwrap().success());
+    let ipvsadm = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("ipvsadm");
+    for program in ["/usr/sbin/ipvsadm".into(), ipvsadm] {
+        let output = Command::new(&program).arg("-Ln").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{program:?}: {output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(program.starts_with("/usr/sbin") || said.contains("modprobe ip_vs") && said.contains("linux-image"));
+    }
 }
