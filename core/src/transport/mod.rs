@@ -22,8 +22,12 @@ use rustix::net::{RecvFlags, sockopt};
 pub(crate) use deadline::Deadline;
 pub(crate) use namespace::Namespace;
 
-/// Room for one datagram of the kernel's: dumps come in at most 32 KiB (`netlink_dump` in `af_netlink.c`).
-const DATAGRAM_MAX: usize = 64 * 1024;
+/// Room for one datagram of the kernel's. It makes none of a dump larger than a page or 8 KiB, whichever is less, unless the
+/// reader had more room before (`NLMSG_GOODSIZE`, `netlink_dump` in `af_netlink.c`). More room makes listings slower, not
+/// faster: the kernel then takes, and on many systems wipes, 64 KiB for each datagram, however little is in it.
+fn datagram_max() -> usize {
+    rustix::param::page_size().min(8192)
+}
 
 /// The kernel's word that it did not do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +133,7 @@ impl Transport {
             socket,
             sequence: 0,
             outgoing: Vec::new(),
-            datagram: Vec::with_capacity(DATAGRAM_MAX),
+            datagram: Vec::with_capacity(datagram_max()),
             // The barrier has two answers.
             chunk_requests: answers.saturating_sub(2).clamp(1, CHUNK_MAX),
             chunk_bytes,
@@ -300,7 +304,7 @@ impl Transport {
             let room = rustix::buffer::spare_capacity(&mut self.datagram);
             let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
             match rustix::net::recv(&self.socket, room, flags) {
-                Ok((_, length)) if length > DATAGRAM_MAX => {
+                Ok((_, length)) if length > self.datagram.capacity() => {
                     return Err(DecodeError::from(format!("a datagram of {length} bytes")).into());
                 }
                 Ok(_) => return Ok(()),

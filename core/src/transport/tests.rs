@@ -199,7 +199,7 @@ fn a_malformed_answer_is_an_error() {
     let mut too_long = acknowledgement(1, 0);
     too_long[0] = 200;
     assert!(matches!(exchange(Mode::Acknowledge, &[too_long]).0, Err(Failure::Malformed(_))));
-    let cut = vec![0; DATAGRAM_MAX + 1];
+    let cut = vec![0; datagram_max() + 1];
     assert!(matches!(exchange(Mode::Acknowledge, &[cut]).0, Err(Failure::Malformed(_))));
 }
 
@@ -345,7 +345,7 @@ fn a_malformed_answer_ends_a_chunk_and_leaves_the_refusals_before_it() {
     let mut too_long = acknowledgement(3, 0);
     too_long[0] = 200;
     let no_code = message(NLMSG_ERROR, 0, 3, &[0; 3]);
-    let cut = vec![0; DATAGRAM_MAX + 1];
+    let cut = vec![0; datagram_max() + 1];
     for malformed in [too_long, no_code, cut, vec![0; 15]] {
         let chunk = chunk(2, &[acknowledgement(1, 17), malformed, acknowledgement(3, 0)]);
         assert!(matches!(chunk.end, Err(Failure::Malformed(_))), "{chunk:?}");
