@@ -55,9 +55,7 @@ impl Shown {
         }
         Self { hosts, ports: RefCell::default() }
     }
-}
 
-impl Shown {
     fn port(&self, port: u16, protocol: Protocol) -> String {
         let name = || port_name(port, protocol).unwrap_or_else(|| port.to_string());
         self.ports.borrow_mut().entry((port, protocol)).or_insert_with(name).clone()

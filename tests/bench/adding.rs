@@ -4,7 +4,7 @@ use ipvs_core::{Client, Command};
 
 use crate::Result;
 use crate::debian::debian;
-use crate::figures::{Times, judge, show};
+use crate::figures::{Times, judge, show, take_turns};
 use crate::floor::Floor;
 use crate::namespace::within;
 use crate::table::{Shape, add_all};
@@ -39,15 +39,9 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// One round of a batch and of the floor; which is first changes from round to round.
+/// One round of a batch and of the floor.
 pub fn alternate(round: u32, shape: Shape, batch: &mut Times, floor: &mut Times) -> Result<()> {
-    if round.is_multiple_of(2) {
-        with_client(batch, shape, add_all)?;
-        with_floor(floor, shape)
-    } else {
-        with_floor(floor, shape)?;
-        with_client(batch, shape, add_all)
-    }
+    take_turns(round, || with_client(batch, shape, add_all), || with_floor(floor, shape))
 }
 
 fn with_client(times: &mut Times, shape: Shape, add: impl Fn(&Client, &[Command]) -> Result<()>) -> Result<()> {

@@ -74,3 +74,14 @@ pub fn judge_least(name: &str, figure: f64, target: f64, unit: &str) {
     let word = if figure >= target { "PASS" } else { "MISS" };
     println!("  {name:<34} {figure:>9.2} {unit}  at least {target:.2} {unit}  {word}");
 }
+
+/// Runs both; which is first changes from round to round.
+pub fn take_turns(round: u32, one: impl FnOnce() -> Result<()>, other: impl FnOnce() -> Result<()>) -> Result<()> {
+    if round.is_multiple_of(2) {
+        one()?;
+        other()
+    } else {
+        other()?;
+        one()
+    }
+}

@@ -8,7 +8,7 @@ use ipvs_core::Client;
 
 use crate::Result;
 use crate::debian::DEBIAN;
-use crate::figures::{Times, judge, judge_least};
+use crate::figures::{Times, judge, judge_least, take_turns};
 use crate::namespace::within;
 use crate::table::Shape;
 
@@ -82,17 +82,6 @@ fn list(ours: &Path, arguments: &[&str], shape: Shape, turns: u32, least: f64) -
     our_times.print(shape.commands(), "object");
     judge_least(&format!("Debian's {shown} / ours"), debian_times.over(&our_times), least, "times");
     Ok(())
-}
-
-/// Runs both; which is first changes from round to round.
-fn take_turns(round: u32, one: impl FnOnce() -> Result<()>, other: impl FnOnce() -> Result<()>) -> Result<()> {
-    if round.is_multiple_of(2) {
-        one()?;
-        other()
-    } else {
-        other()?;
-        one()
-    }
 }
 
 fn memory(ours: &Path) -> Result<()> {

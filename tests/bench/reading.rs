@@ -4,7 +4,7 @@ use ipvs_core::Client;
 
 use crate::Result;
 use crate::debian::debian;
-use crate::figures::{Times, judge, show};
+use crate::figures::{Times, judge, show, take_turns};
 use crate::floor::Floor;
 use crate::namespace::within;
 use crate::table::Shape;
@@ -25,13 +25,7 @@ pub fn run() -> Result<()> {
             SHAPE.fill(&client)?;
             for turn in 0..TURNS {
                 with_debian(&mut debian)?;
-                if (round + turn).is_multiple_of(2) {
-                    with_client(&mut snapshot, &client)?;
-                    with_floor(&mut floor)?;
-                } else {
-                    with_floor(&mut floor)?;
-                    with_client(&mut snapshot, &client)?;
-                }
+                take_turns(round + turn, || with_client(&mut snapshot, &client), || with_floor(&mut floor))?;
             }
             SHAPE.verify()
         })?;

@@ -1,12 +1,10 @@
 //! Our `ipvsadm` beside Debian's: the same arguments on the same table.
 
-use std::fs::File;
-use std::io::{Seek, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::namespace::{Namespace, WITNESS, built, run};
+use crate::namespace::{Namespace, WITNESS, built, file_of, run};
 
 #[test]
 fn a_table_built_by_ours_is_what_debian_s_would_build() {
@@ -88,7 +86,7 @@ fn a_broken_pipe_ends_quietly() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let mut command = Command::new(built("ipvsadm"));
-        command.args(arguments).stdin(rules("-A -t 10.0.0.1:80\n-Ln\n-A -t 10.0.0.1:81\n")).stdout(writer);
+        command.args(arguments).stdin(file_of("-A -t 10.0.0.1:80\n-Ln\n-A -t 10.0.0.1:81\n")).stdout(writer);
         let output = command.output().unwrap();
         assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{arguments:?}");
         // As Debian's: the signal, unless something was still to be done.
@@ -96,13 +94,6 @@ fn a_broken_pipe_ends_quietly() {
         assert!(is_ended, "{arguments:?}: {:?}", output.status);
     }
     assert_eq!(namespace.witness().len(), 1);
-}
-
-fn rules(text: &str) -> File {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(text.as_bytes()).unwrap();
-    file.rewind().unwrap();
-    file
 }
 
 #[test]

@@ -114,12 +114,17 @@ pub fn run_with_input(
     arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
     input: impl AsRef<[u8]>,
 ) -> Ran {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(input.as_ref()).unwrap();
-    file.rewind().unwrap();
     let mut command = Command::new(program);
-    command.args(arguments).stdin(file);
+    command.args(arguments).stdin(file_of(input));
     ran(command)
+}
+
+/// A file of this, to be read from its start.
+pub fn file_of(content: impl AsRef<[u8]>) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(content.as_ref()).unwrap();
+    file.rewind().unwrap();
+    file
 }
 
 /// Runs a program in the namespace of the calling thread.

@@ -97,7 +97,7 @@ fn listings_among_the_lines_see_what_came_before_them() {
 /// A restore that reads what it is given line by line.
 struct Coprocess {
     child: Child,
-    input: ChildStdin,
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     errors: BufReader<ChildStderr>,
 }
@@ -107,10 +107,14 @@ impl Coprocess {
         let mut command = process::Command::new(built("ipvsadm"));
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let input = child.stdin.take().unwrap();
+        let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().unwrap());
         let errors = BufReader::new(child.stderr.take().unwrap());
         Self { child, input, output, errors }
+    }
+
+    fn send(&mut self, text: &str) {
+        self.input.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
     }
 
     fn signal(&self, signal: Signal) {
@@ -130,17 +134,16 @@ fn a_stream_is_answered_line_by_line() {
     let _namespace = Namespace::enter();
     let mut coprocess = Coprocess::start(&["-R", "--stream"]);
     for port in [80, 81, 82] {
-        writeln!(coprocess.input, "-A -t 10.0.0.1:{port} -s rr\n-L -n -t 10.0.0.1:{port}").unwrap();
-        let mut answer = [(); 3].map(|()| {
+        coprocess.send(&format!("-A -t 10.0.0.1:{port} -s rr\n-L -n -t 10.0.0.1:{port}\n"));
+        let answer = [(); 3].map(|()| {
             let mut line = String::new();
             coprocess.output.read_line(&mut line).unwrap();
             line
         });
         assert_eq!(answer[2], format!("TCP  10.0.0.1:{port} rr\n"));
-        answer.reverse();
     }
     // What is wrong ends it, as with 1.31.
-    writeln!(coprocess.input, "nonsense").unwrap();
+    coprocess.send("nonsense\n");
     assert_eq!(coprocess.child.wait().unwrap().code(), Some(255));
     assert!(coprocess.error().starts_with("ipvsadm: 7:1: "));
 }
@@ -149,14 +152,14 @@ fn a_stream_is_answered_line_by_line() {
 fn an_interrupted_stream_says_what_was_done() {
     let namespace = Namespace::enter();
     let mut coprocess = Coprocess::start(&["-R", "--stream"]);
-    write!(coprocess.input, "-A -t 10.0.0.1:80\n-A -t 10.0.0.1:80\n").unwrap();
+    coprocess.send("-A -t 10.0.0.1:80\n-A -t 10.0.0.1:80\n");
     assert!(coprocess.error().starts_with("ipvsadm: 2: "));
     coprocess.signal(Signal::INT);
     assert_eq!(coprocess.error(), "ipvsadm: interrupted; lines up to 2 were run: 1 done, 1 refused\n");
     assert_eq!(coprocess.child.wait().unwrap().code(), Some(130));
     assert_eq!(namespace.witness().len(), 1);
     let mut coprocess = Coprocess::start(&["-R"]);
-    writeln!(coprocess.input, "-A -t 10.0.0.1:81").unwrap();
+    coprocess.send("-A -t 10.0.0.1:81\n");
     // It is ready once it has its thread for signals.
     while std::fs::read_dir(format!("/proc/{}/task", coprocess.child.id())).unwrap().count() < 2 {
         std::thread::sleep(Duration::from_millis(5));
@@ -174,8 +177,8 @@ fn what_an_interrupted_restore_says_is_what_is_in_the_table() {
     for wait in (0..).map(|round| Duration::from_millis(100 * round)).take(8) {
         let namespace = Namespace::enter();
         let mut coprocess = Coprocess::start(&["-R"]);
-        coprocess.input.write_all(rules.as_bytes()).unwrap();
-        drop(std::mem::replace(&mut coprocess.input, Coprocess::start(&["-v"]).input));
+        coprocess.send(&rules);
+        coprocess.input = None;
         std::thread::sleep(wait);
         coprocess.signal(Signal::INT);
         let said = coprocess.error();

@@ -66,22 +66,16 @@ pub fn parse_line(line: &[u8], number: usize, resolver: &dyn Resolver) -> Result
     let column_at = |offset| String::from_utf8_lossy(&line[..offset]).chars().count() + 1;
     let text = std::str::from_utf8(line)
         .map_err(|error| place(RuleError::syntax("this is not UTF-8"), Some(column_at(error.valid_up_to()))))?;
-    let mut words = words(text).peekable();
-    words.next_if(|word| *word == PROGRAM);
-    if words.peek().is_none() {
+    if words(text).peek().is_none() {
         return Ok(None);
     }
-    let invocation = rule(words, resolver).map_err(|error| {
-        let mut words = self::words(text).skip_while(|word| *word == PROGRAM);
-        let word = error.column.and_then(|position| words.nth(position - 1));
+    let invocation = rule(words(text), resolver).map_err(|error| {
+        let word = error.column.and_then(|position| words(text).nth(position - 1));
         // It is a part of the line.
         place(error, word.map(|word| column_at(word.as_ptr().addr() - text.as_ptr().addr())))
     })?;
     Ok(Some(Line { number, invocation }))
 }
-
-/// What a line may begin with.
-const PROGRAM: &str = "ipvsadm";
 
 /// What the words of one line of a saved table ask for.
 fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) -> Result<Invocation, RuleError> {
@@ -93,9 +87,11 @@ fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) ->
     given.into_call().map(|call| call.invocation)
 }
 
-/// The words of a line up to a comment.
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split_ascii_whitespace().take_while(|word| !word.starts_with('#'))
+/// The words of a line up to a comment, without the program's name before them.
+fn words(line: &str) -> Peekable<impl Iterator<Item = &str>> {
+    let mut words = line.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).peekable();
+    words.next_if_eq(&"ipvsadm");
+    words
 }
 
 /// One option as typed, and the number of its argument, from 1.
@@ -942,6 +938,7 @@ mod tests {
             ("-C\n-Ln --netns blue", "2:5: "),
             ("-S --output /etc/passwd", "1:4: "),
             ("  -R", "1:3: "),
+            ("ipvsadm ipvsadm -C", "1:9: "),
             ("-A -t 10.0.0.1:80 ü -s", "1:19: "),
             // What only the whole object shows stands at the option that set it.
             ("-A -t 10.0.0.1:80 -p 60 -M 255.0.255.0", "1:25: "),
