@@ -101,17 +101,19 @@ fn sctp_port_name(port: u16) -> Option<String> {
 /// The system's resolver, for arguments and rules. It is asked for each name once.
 #[derive(Default)]
 pub(crate) struct Names {
-    hosts: RefCell<BTreeMap<String, Option<IpAddr>>>,
-    ports: RefCell<BTreeMap<(String, Protocol), Option<u16>>>,
+    hosts: Mutex<BTreeMap<String, Option<IpAddr>>>,
+    ports: Mutex<BTreeMap<(String, Protocol), Option<u16>>>,
 }
 
 impl Resolver for Names {
     fn host(&self, name: &str) -> Option<IpAddr> {
-        *self.hosts.borrow_mut().entry(name.to_owned()).or_insert_with(|| host(name))
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        *hosts.entry(name.to_owned()).or_insert_with(|| host(name))
     }
 
     fn port(&self, name: &str, protocol: Protocol) -> Option<u16> {
-        *self.ports.borrow_mut().entry((name.to_owned(), protocol)).or_insert_with(|| port(name, protocol))
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        *ports.entry((name.to_owned(), protocol)).or_insert_with(|| port(name, protocol))
     }
 }
 

@@ -128,8 +128,11 @@ impl<Output: Write> Restoring<'_, Output> {
     fn stream(&mut self) -> Result<(), Failure> {
         self.clear()?;
         for (line, number) in io::stdin().lock().split(b'\n').zip(1..) {
-            let line = self.read_line(&line.map_err(Failure::Input)?, number)?;
-            self.run(line.into_iter().collect())?;
+            let line = line.map_err(Failure::Input)?;
+            match parse_line(&line, number, self.names) {
+                Ok(line) => self.run(line, 1)?,
+                Err(error) => self.leave_out(&line, &error)?,
+            }
             self.output.flush()?;
         }
         Ok(())
@@ -139,30 +142,41 @@ impl<Output: Write> Restoring<'_, Output> {
     fn whole(&mut self) -> Result<(), Failure> {
         let mut text = Vec::new();
         io::stdin().lock().read_to_end(&mut text).map_err(Failure::Input)?;
-        let mut lines = Vec::new();
-        for (line, number) in text.split(|byte| *byte == b'\n').zip(1..) {
-            lines.extend(self.read_line(line, number)?);
-        }
+        let [one, other] = self.read_lines(&text)?;
         drop(text);
         self.clear()?;
-        self.run(lines)
+        let total = one.len() + other.len();
+        self.run(one.into_iter().chain(other), total)
     }
 
-    /// What one line asks for, if anything.
-    fn read_line(&self, line: &[u8], number: usize) -> Result<Option<Line>, Failure> {
-        let error = match parse_line(line, number, self.names) {
-            Ok(line) => return Ok(line),
-            Err(error) => error,
-        };
-        self.report(&format_args!("{error}{}", Place(line, &error)));
-        let status = self.program.rule_status(&error);
+    /// What the lines ask for. Two halves are read at once: to read them takes about as long as the kernel to do them.
+    fn read_lines(&self, text: &[u8]) -> Result<[Vec<Line>; 2], Failure> {
+        let half = memchr::memchr(b'\n', &text[text.len() / 2..]).map_or(text.len(), |end| text.len() / 2 + end + 1);
+        let (one, other) = text.split_at(half);
+        let before = memchr::memchr_iter(b'\n', one).count();
+        let (one, other) = thread::scope(|scope| {
+            let one = scope.spawn(|| parse_lines(one, 1, self.names));
+            let other = parse_lines(other, before + 1, self.names);
+            (one.join(), other)
+        });
+        let one = one.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        for (line, error) in one.1.into_iter().chain(other.1) {
+            self.leave_out(line, &error)?;
+        }
+        Ok([one.0, other.0])
+    }
+
+    /// Reports a line that is no rule. It is the end unless it is to be left out.
+    fn leave_out(&self, line: &[u8], error: &RuleError) -> Result<(), Failure> {
+        self.report(&format_args!("{error}{}", Place(line, error)));
+        let status = self.program.rule_status(error);
         if !self.how.keep_going {
             return Err(Failure::Reported(status));
         }
         let mut tally = self.tally();
         tally.left_out += 1;
         tally.failed(status);
-        Ok(None)
+        Ok(())
     }
 
     /// `ipvsadm-restore` begins with an empty table.
@@ -174,10 +188,11 @@ impl<Output: Write> Restoring<'_, Output> {
     }
 
     /// Runs lines, the commands among them many at a time. A listing sees what came before it.
-    fn run(&mut self, lines: Vec<Line>) -> Result<(), Failure> {
-        let total = lines.len();
+    fn run(&mut self, lines: impl IntoIterator<Item = Line>, total: usize) -> Result<(), Failure> {
         let mut lines = lines.into_iter().peekable();
+        let mut done = 0;
         while let Some(line) = lines.next() {
+            done += 1;
             let number = line.number;
             let command = match line.invocation {
                 Invocation::Change(command) => command,
@@ -186,7 +201,10 @@ impl<Output: Write> Restoring<'_, Output> {
                     continue;
                 }
             };
-            let (mut numbers, mut commands) = (vec![number], vec![command]);
+            let room = SLICE.min(total - done + 1);
+            let (mut numbers, mut commands) = (Vec::with_capacity(room), Vec::with_capacity(room));
+            numbers.push(number);
+            commands.push(command);
             while let Some(Line { number, invocation: Invocation::Change(command) }) =
                 lines.next_if(|line| commands.len() < SLICE && matches!(line.invocation, Invocation::Change(_)))
             {
@@ -195,7 +213,8 @@ impl<Output: Write> Restoring<'_, Output> {
             }
             self.output.flush()?;
             self.run_commands(&numbers, &commands)?;
-            self.show_progress(total - lines.len(), total);
+            done += commands.len() - 1;
+            self.show_progress(done, total);
         }
         Ok(())
     }
@@ -252,7 +271,7 @@ impl<Output: Write> Restoring<'_, Output> {
 
     /// One line of a terminal, written again and again.
     fn show_progress(&mut self, done: usize, total: usize) {
-        if self.begin.elapsed() > PATIENCE && io::stderr().is_terminal() {
+        if !self.how.stream && self.begin.elapsed() > PATIENCE && io::stderr().is_terminal() {
             let share = done * BAR / total;
             let (full, empty) = ("#".repeat(share), " ".repeat(BAR - share));
             let _ = write!(io::stderr(), "\r[{full}{empty}] {done} of {total} lines");
@@ -270,6 +289,21 @@ impl<Output: Write> Restoring<'_, Output> {
         self.hide_progress();
         self.program.report(what);
     }
+}
+
+/// The lines of a text whose first has this number, and those that are no rules, each with its error.
+fn parse_lines<'a>(text: &'a [u8], first: usize, names: &Names) -> (Vec<Line>, Vec<(&'a [u8], RuleError)>) {
+    let (mut lines, mut wrong) = (Vec::with_capacity(memchr::memchr_iter(b'\n', text).count() + 1), Vec::new());
+    let mut start = 0;
+    for (end, number) in memchr::memchr_iter(b'\n', text).chain([text.len()]).zip(first..) {
+        let line = &text[start..end];
+        match parse_line(line, number, names) {
+            Ok(line) => lines.extend(line),
+            Err(error) => wrong.push((line, error)),
+        }
+        start = end + 1;
+    }
+    (lines, wrong)
 }
 
 /// Shows a line and, below it, where in it the error is; of a long line only what is around that.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{CommandSpec, EVERYWHERE, NOT_IN_RULES, Name, OPTIONS, Value};
+use super::options::{CommandSpec, NOT_IN_RULES, Name, Value};
 use super::{Call, Columns, Generated, Invocation, Line, List, Listed, Resolver, Restore, RuleError};
 use crate::{
     Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Options,
@@ -66,10 +66,11 @@ pub fn parse_line(line: &[u8], number: usize, resolver: &dyn Resolver) -> Result
     let column_at = |offset| String::from_utf8_lossy(&line[..offset]).chars().count() + 1;
     let text = std::str::from_utf8(line)
         .map_err(|error| place(RuleError::syntax("this is not UTF-8"), Some(column_at(error.valid_up_to()))))?;
-    if words(text).peek().is_none() {
+    let mut rest = words(text);
+    if rest.peek().is_none() {
         return Ok(None);
     }
-    let invocation = rule(words(text), resolver).map_err(|error| {
+    let invocation = rule(rest, resolver).map_err(|error| {
         let word = error.column.and_then(|position| words(text).nth(position - 1));
         // It is a part of the line.
         place(error, word.map(|word| column_at(word.as_ptr().addr() - text.as_ptr().addr())))
@@ -89,7 +90,16 @@ fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) ->
 
 /// The words of a line up to a comment, without the program's name before them.
 fn words(line: &str) -> Peekable<impl Iterator<Item = &str>> {
-    let mut words = line.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).peekable();
+    let mut rest = line;
+    // As `split_ascii_whitespace`, in half the time.
+    let words = std::iter::from_fn(move || {
+        let start = rest.bytes().position(|byte| !byte.is_ascii_whitespace())?;
+        let word = &rest[start..];
+        let end = word.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(word.len());
+        rest = &word[end..];
+        Some(&word[..end])
+    });
+    let mut words = words.take_while(|word| !word.starts_with('#')).peekable();
     words.next_if_eq(&"ipvsadm");
     words
 }
@@ -98,8 +108,6 @@ fn words(line: &str) -> Peekable<impl Iterator<Item = &str>> {
 struct Typed<'a> {
     name: Name,
     value: Option<&'a str>,
-    /// Where it takes three values: the others.
-    more: [&'a str; 2],
     position: usize,
 }
 
@@ -117,10 +125,10 @@ struct Given<'a> {
     options: Vec<Typed<'a>>,
     /// A bit for each that is there.
     names: u128,
+    /// The values of `--set`.
+    timeouts: [&'a str; 3],
     resolver: &'a dyn Resolver,
 }
-
-const _: () = assert!(OPTIONS.len() <= 128, "each has a bit");
 
 impl<'a> Given<'a> {
     /// Reads words as options: `--long`, `--long=value`, letters that stand together, and values. By hand, as a file of
@@ -131,22 +139,27 @@ impl<'a> Given<'a> {
         resolver: &'a dyn Resolver,
     ) -> Result<Self, RuleError> {
         // Most have no more options than that.
-        let mut given = Self { command_first, command: None, options: Vec::with_capacity(8), names: 0, resolver };
+        let mut given = Self {
+            command_first,
+            command: None,
+            options: Vec::with_capacity(8),
+            names: 0,
+            timeouts: [""; 3],
+            resolver,
+        };
         let mut words = words.zip(1..).peekable();
         let mut only_operands = false;
         while let Some((word, position)) = words.next() {
             let place = |error: RuleError| error.at(position);
-            if word == "--" && !only_operands {
-                only_operands = true;
-            } else if let Some(long) = word.strip_prefix("--").filter(|_| !only_operands) {
-                let (long, value) = long.split_once('=').map_or((long, None), |(long, value)| (long, Some(value)));
-                let name = Name::of_long(long)
-                    .ok_or_else(|| place(RuleError::syntax(format!("invalid option '--{long}'"))))?;
-                given.add(name, value, position, &mut words).map_err(place)?;
-            } else if let Some(letters) = word.strip_prefix('-').filter(|rest| !rest.is_empty() && !only_operands) {
-                given.add_letters(letters, position, &mut words).map_err(place)?;
-            } else {
-                return Err(place(given.operand(word)));
+            match word.as_bytes() {
+                [b'-', b'-'] if !only_operands => only_operands = true,
+                [b'-', b'-', ..] if !only_operands => {
+                    given.add_long(&word[2..], position, &mut words).map_err(place)?;
+                }
+                [b'-', _, ..] if !only_operands => {
+                    given.add_letters(&word[1..], position, &mut words).map_err(place)?;
+                }
+                _ => return Err(place(given.operand(word))),
             }
             // What stands behind these does not matter.
             if given.is_help() {
@@ -166,6 +179,18 @@ impl<'a> Given<'a> {
         } else {
             RuleError::refused(format!("unexpected argument {word}"))
         }
+    }
+
+    /// A long form, with or without a value in the same word.
+    fn add_long(
+        &mut self,
+        word: &'a str,
+        position: usize,
+        words: &mut Peekable<impl Iterator<Item = (&'a str, usize)>>,
+    ) -> Result<(), RuleError> {
+        let (long, value) = word.split_once('=').map_or((word, None), |(long, value)| (long, Some(value)));
+        let name = Name::of_long(long).ok_or_else(|| RuleError::syntax(format!("invalid option '--{long}'")))?;
+        self.add(name, value, position, words)
     }
 
     /// Letters that stand together. Behind one that takes a value stands the value, if anything.
@@ -201,7 +226,6 @@ impl<'a> Given<'a> {
         position: usize,
         words: &mut Peekable<impl Iterator<Item = (&'a str, usize)>>,
     ) -> Result<(), RuleError> {
-        let mut more = [""; 2];
         let value = match (name.spec().value, attached) {
             (Value::None, None) => None,
             (Value::None, Some(value)) => {
@@ -217,20 +241,18 @@ impl<'a> Given<'a> {
                 return Err(RuleError::syntax(format!("{}: its values stand behind it, without '='", name.usage())));
             }
             (Value::Three(form), None) => {
-                let mut values = [""; 3];
-                for value in &mut values {
+                for value in &mut self.timeouts {
                     let short = || RuleError::refused(format!("{} needs three values: {form}", name.usage()));
                     *value = words.next().map(|(word, _)| word).ok_or_else(short)?;
                     if value.starts_with('-') {
                         return Err(RuleError::syntax(format!("{}: {value} is none of {form}", name.usage())));
                     }
                 }
-                more = [values[1], values[2]];
-                Some(values[0])
+                None
             }
         };
-        self.names |= 1 << name as u32;
-        self.options.push(Typed { name, value, more, position });
+        self.names |= name.bit();
+        self.options.push(Typed { name, value, position });
         Ok(())
     }
 
@@ -256,7 +278,8 @@ impl<'a> Given<'a> {
     /// Checks that all that a command needs is there, and nothing else.
     fn check(&self, spec: &CommandSpec) -> Result<(), RuleError> {
         let command = spec.command;
-        for (number, option) in self.options.iter().enumerate() {
+        let mut rows = 0_u32;
+        for option in &self.options {
             let name = option.name;
             if name == command {
                 return Err(RuleError::refused(format!("{} is given twice", command.usage())).at(option.position));
@@ -264,19 +287,19 @@ impl<'a> Given<'a> {
             if name == Name::Sort {
                 continue;
             }
-            let everywhere = EVERYWHERE.iter().map(std::slice::from_ref);
-            let mut rows = spec.required.iter().chain(spec.optional).copied().chain(everywhere);
-            let row = rows.find(|row| row.contains(&name)).ok_or_else(|| {
+            let row = spec.row(name).ok_or_else(|| {
                 RuleError::refused(format!("{} does not go with {}", name.usage(), command.usage())).at(option.position)
             })?;
-            if let Some(before) = self.options[..number].iter().find(|before| row.contains(&before.name)) {
-                let message = if before.name == name {
-                    format!("{} is given twice", name.usage())
-                } else {
-                    format!("{} and {} exclude each other", before.name.usage(), name.usage())
+            if rows & 1 << row != 0 {
+                let message = match self.options.iter().find(|before| spec.row(before.name) == Some(row)) {
+                    Some(before) if before.name != name => {
+                        format!("{} and {} exclude each other", before.name.usage(), name.usage())
+                    }
+                    _ => format!("{} is given twice", name.usage()),
                 };
                 return Err(RuleError::refused(message).at(option.position));
             }
+            rows |= 1 << row;
         }
         let first_of = |names: &[Name]| self.options.iter().find(|option| names.contains(&option.name));
         for (one, other) in spec.conflicts {
@@ -285,9 +308,9 @@ impl<'a> Given<'a> {
                 return Err(RuleError::refused(message).at(one.position.max(other.position)));
             }
         }
-        for row in spec.required {
-            if !row.iter().any(|name| self.has(*name)) {
-                let names: Vec<String> = row.iter().map(|name| name.usage()).collect();
+        for (names, row) in spec.required.iter().zip(0..) {
+            if rows & 1 << row == 0 {
+                let names: Vec<String> = names.iter().map(|name| name.usage()).collect();
                 return Err(RuleError::refused(format!("{} needs {}", command.usage(), names.join(" or "))));
             }
         }
@@ -303,7 +326,7 @@ impl<'a> Given<'a> {
     }
 
     fn has(&self, name: Name) -> bool {
-        self.names & 1 << name as u32 != 0
+        self.names & name.bit() != 0
     }
 
     /// An option is wrong for this reason.
@@ -567,9 +590,7 @@ impl<'a> Given<'a> {
     fn timeouts(&self) -> Result<Timeouts, RuleError> {
         let Some(option) = self.get(Name::Set) else { return Err(RuleError::refused("no timeouts are named")) };
         let mut seconds = [0; 3];
-        for (offset, (field, text)) in
-            ["tcp", "tcpfin", "udp"].into_iter().zip(option.value.iter().chain(&option.more)).enumerate()
-        {
+        for (offset, (field, text)) in ["tcp", "tcpfin", "udp"].into_iter().zip(self.timeouts).enumerate() {
             seconds[offset] = number(field, text, "a number of seconds")
                 .map_err(|error| RuleError::from(error).at(option.position + 1 + offset))?;
         }
@@ -653,8 +674,8 @@ fn address(
             None => Err(wrong()),
         };
     }
-    let (host, rest) = match text.split_once(':') {
-        Some((host, rest)) => (host, Some(rest)),
+    let (host, rest) = match memchr::memchr(b':', text.as_bytes()) {
+        Some(colon) => (&text[..colon], Some(&text[colon + 1..])),
         None => (text, None),
     };
     let address = match host.parse::<Ipv4Addr>() {

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use netlink_packet_core::DecodeError;
 
-use super::attribute::{Address, Attribute, Attributes, Port, Value, attributes, read};
+use super::attribute::{Address, Attribute, Attributes, Port, attributes, read};
+use super::stats::parse_stats;
 use crate::destination::{Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum};
 use crate::service::Family;
 use crate::stats::Stats;
@@ -194,6 +195,6 @@ pub(super) fn parse_entry(attributes: &[u8], service_family: Family) -> Result<D
         inactive_connections,
         persistent_connections,
         // STATS64 since Linux 4.1; it and STATS carry the same counters.
-        stats: stats64.or(stats).map_or(Ok(Stats::default()), Stats::parse)?,
+        stats: stats64.or(stats).map_or(Ok(Stats::default()), parse_stats)?,
     })
 }

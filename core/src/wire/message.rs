@@ -2,10 +2,10 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use netlink_packet_core::{DecodeError, NLA_F_NESTED};
+use netlink_packet_core::DecodeError;
 use netlink_packet_generic::constants::GENL_HDRLEN;
 
-use super::attribute::{Attributes, append, attributes, read};
+use super::attribute::{Attributes, append_nested, attributes, read};
 use super::{daemon, destination, info, service};
 use crate::command::Command;
 use crate::daemon::SyncDaemon;
@@ -59,13 +59,13 @@ impl Request {
     fn bare(command: u8) -> Self {
         // Room for every one of them.
         let mut bytes = Vec::with_capacity(256);
-        bytes.extend([command, IPVS_GENL_VERSION, 0, 0]);
+        bytes.extend_from_slice(&[command, IPVS_GENL_VERSION, 0, 0]);
         Self(bytes)
     }
 
     /// With attributes in this one.
     fn with(mut self, number: u16, attributes: impl FnOnce(&mut Vec<u8>)) -> Self {
-        append(&mut self.0, number | NLA_F_NESTED, attributes);
+        append_nested(&mut self.0, number, attributes);
         self
     }
 

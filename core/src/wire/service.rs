@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use netlink_packet_core::DecodeError;
 
-use super::attribute::{Address, Attribute, Attributes, Flags, Port, Value, attributes};
+use super::attribute::{Address, Attribute, Attributes, Flags, Port, attributes};
+use super::stats::parse_stats;
 use crate::service::{Family, Netmask, Protocol, SchedulerFlags, Service, ServiceEntry, ServiceId};
 use crate::stats::Stats;
 
@@ -153,5 +154,5 @@ pub(super) fn parse_entry(attributes: &[u8]) -> Result<ServiceEntry, DecodeError
         service.netmask = parse_netmask(netmask, family);
     }
     // STATS64 since Linux 4.1; it and STATS carry the same counters.
-    Ok(ServiceEntry { service, stats: stats64.or(stats).map_or(Ok(Stats::default()), Stats::parse)? })
+    Ok(ServiceEntry { service, stats: stats64.or(stats).map_or(Ok(Stats::default()), parse_stats)? })
 }

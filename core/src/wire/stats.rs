@@ -2,7 +2,7 @@
 
 use netlink_packet_core::{DecodeError, ErrorContext};
 
-use super::attribute::{Attributes, Value, append};
+use super::attribute::{Attributes, Value};
 use crate::stats::Stats;
 
 const IPVS_STATS_ATTR_CONNS: u16 = 1;
@@ -16,45 +16,29 @@ const IPVS_STATS_ATTR_OUTPPS: u16 = 8;
 const IPVS_STATS_ATTR_INBPS: u16 = 9;
 const IPVS_STATS_ATTR_OUTBPS: u16 = 10;
 
-/// The counter with this number.
-fn counter(stats: &mut Stats, number: u16) -> Option<&mut u64> {
-    Some(match number {
-        IPVS_STATS_ATTR_CONNS => &mut stats.connections,
-        IPVS_STATS_ATTR_INPKTS => &mut stats.packets_in,
-        IPVS_STATS_ATTR_OUTPKTS => &mut stats.packets_out,
-        IPVS_STATS_ATTR_INBYTES => &mut stats.bytes_in,
-        IPVS_STATS_ATTR_OUTBYTES => &mut stats.bytes_out,
-        IPVS_STATS_ATTR_CPS => &mut stats.connections_per_second,
-        IPVS_STATS_ATTR_INPPS => &mut stats.packets_in_per_second,
-        IPVS_STATS_ATTR_OUTPPS => &mut stats.packets_out_per_second,
-        IPVS_STATS_ATTR_INBPS => &mut stats.bytes_in_per_second,
-        IPVS_STATS_ATTR_OUTBPS => &mut stats.bytes_out_per_second,
-        _ => return None,
-    })
-}
-
-/// The counters; one that the kernel does not send is 0. `STATS` has 32-bit ones but for the bytes, `STATS64` has 64-bit
-/// ones.
-impl Value for Stats {
-    fn append(&self, out: &mut Vec<u8>) {
-        let mut stats = *self;
-        for number in IPVS_STATS_ATTR_CONNS..=IPVS_STATS_ATTR_OUTBPS {
-            if let Some(counter) = counter(&mut stats, number) {
-                append(out, number, |out| counter.append(out));
-            }
-        }
+/// The counters in these attributes; one that the kernel does not send is 0. `STATS` has 32-bit ones but for the bytes,
+/// `STATS64` has 64-bit ones.
+pub(super) fn parse_stats(attributes: &[u8]) -> Result<Stats, DecodeError> {
+    let mut stats = Stats::default();
+    for attribute in Attributes(attributes) {
+        let (number, value) = attribute?;
+        let counter = match number {
+            IPVS_STATS_ATTR_CONNS => &mut stats.connections,
+            IPVS_STATS_ATTR_INPKTS => &mut stats.packets_in,
+            IPVS_STATS_ATTR_OUTPKTS => &mut stats.packets_out,
+            IPVS_STATS_ATTR_INBYTES => &mut stats.bytes_in,
+            IPVS_STATS_ATTR_OUTBYTES => &mut stats.bytes_out,
+            IPVS_STATS_ATTR_CPS => &mut stats.connections_per_second,
+            IPVS_STATS_ATTR_INPPS => &mut stats.packets_in_per_second,
+            IPVS_STATS_ATTR_OUTPPS => &mut stats.packets_out_per_second,
+            IPVS_STATS_ATTR_INBPS => &mut stats.bytes_in_per_second,
+            IPVS_STATS_ATTR_OUTBPS => &mut stats.bytes_out_per_second,
+            _ => continue,
+        };
+        *counter = match value.len() {
+            8 => u64::parse(value)?,
+            _ => u32::parse(value).context("IPVS_STATS_ATTR")?.into(),
+        };
     }
-    fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut stats = Self::default();
-        for attribute in Attributes(bytes) {
-            let (number, value) = attribute?;
-            let Some(counter) = counter(&mut stats, number) else { continue };
-            *counter = if let Some(value) = value.first_chunk().filter(|_| value.len() == 8) {
-                u64::from_ne_bytes(*value)
-            } else {
-                u32::parse(value).context("IPVS_STATS_ATTR")?.into()
-            };
-        }
-        Ok(stats)
-    }
+    Ok(stats)
 }
