@@ -64,8 +64,8 @@ impl Program {
     }
 
     fn report(self, what: &dyn Display) {
-        // Nothing is left to be done when this cannot be written either.
-        let _ = writeln!(io::stderr(), "{}: {what}", self.name());
+        // In one piece: standard error has no buffer. Nothing is left to be done when it cannot be written either.
+        let _ = io::stderr().write_all(format!("{}: {what}\n", self.name()).as_bytes());
     }
 
     fn rule_status(self, error: &RuleError) -> u8 {
