@@ -6,6 +6,8 @@ the request it is at.
 usage: client.py ADDRESS[:PORT] [COUNT]
 """
 
+from __future__ import annotations
+
 import http.client
 import itertools
 import signal

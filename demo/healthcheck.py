@@ -7,6 +7,9 @@ usage: healthcheck.py SERVICE SERVER...
 e.g.   healthcheck.py tcp://10.0.0.1:80 192.168.1.11:8080 192.168.1.12:8080
 """
 
+from __future__ import annotations
+
+import contextlib
 import http.client
 import sys
 import time
@@ -20,7 +23,7 @@ TIMEOUT = 3.0
 
 def fault(server: ipvs.Destination) -> str | None:
     """Return what is wrong with a server, or None if it is well."""
-    connection = http.client.HTTPConnection(server.address, timeout=TIMEOUT)
+    connection = http.client.HTTPConnection(server.id, timeout=TIMEOUT)
     try:
         connection.request("GET", "/")
         status = connection.getresponse().status
@@ -33,25 +36,22 @@ def fault(server: ipvs.Destination) -> str | None:
 
 def ensure_service(lb: ipvs.Client, service: ipvs.Service) -> None:
     """Add the service, unless it is there."""
-    try:
+    with contextlib.suppress(ipvs.ServiceExists):
         lb.add_service(service)
         print(f"healthcheck: {service.id} was not there: added it", flush=True)
-    except ipvs.Error as error:
-        if error.kind != "service_exists":
-            raise
 
 
 def check(lb: ipvs.Client, service: ipvs.Service, servers: list[ipvs.Destination], pool: ThreadPoolExecutor) -> None:
     """Ask all servers at once, then add and delete destinations so that the table says what is true."""
     ensure_service(lb, service)
     faults = list(pool.map(fault, servers))
-    present = {entry.address for entry in lb.destinations(service)}
+    present = {entry.id for entry in lb.destinations(service)}
     for server, reason in zip(servers, faults, strict=True):
-        if reason is None and server.address not in present:
-            print(f"healthcheck: {server.address} answers: adding it", flush=True)
+        if reason is None and server.id not in present:
+            print(f"healthcheck: {server.id} answers: adding it", flush=True)
             lb.add_destination(service, server)
-        elif reason is not None and server.address in present:
-            print(f"healthcheck: {server.address} does not answer ({reason}): deleting it", flush=True)
+        elif reason is not None and server.id in present:
+            print(f"healthcheck: {server.id} does not answer ({reason}): deleting it", flush=True)
             lb.delete_destination(service, server)
 
 

@@ -3,6 +3,8 @@
 usage: server.py NAME ADDRESS PORT
 """
 
+from __future__ import annotations
+
 import sys
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer

@@ -4,6 +4,8 @@ Runs in the guest, tells each step with the figures it found, and exits with 1 a
 client's figures are compared with the kernel's own counters.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os
@@ -135,7 +137,7 @@ class Story:
         """Return the addresses of the destinations."""
         if not self.lb.services():
             return []
-        return sorted(entry.address for entry in self.lb.destinations(SERVICE))
+        return sorted(entry.id for entry in self.lb.destinations(SERVICE))
 
     def count(self, lines: list[str]) -> Counter[str]:
         """Count what the client printed, a line a request: the name of the server that answered, or a failure."""
@@ -161,7 +163,7 @@ class Story:
         """Return the kernel's counts of connections, of the service and of each destination."""
         counters = {SERVICE: self.lb.service(SERVICE).stats.connections}
         for entry in self.lb.destinations(SERVICE):
-            counters[entry.address] = entry.stats.connections
+            counters[entry.id] = entry.stats.connections
         return counters
 
     def ask(self, requests: int, expected: dict[str, int]) -> None:

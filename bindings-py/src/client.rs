@@ -1,143 +1,412 @@
 //! The client.
 
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use ipvs_core::{Ensured, Error, InvalidArgument, Operation, Options, Role, ServiceTable};
+use pyo3::PyClass;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
 
-use crate::destination::{Address, Destination, DestinationEntry};
-use crate::error::raise;
-use crate::info::Info;
-use crate::service::{Id, Service, ServiceEntry};
+use crate::argument::{Keywords, number, object, optional, parsed, switch, text, wrong_type};
+use crate::command::{self, Command};
+use crate::connection::Connections;
+use crate::daemon::SyncDaemon;
+use crate::destination::{Address, DestinationEntry, destination};
+use crate::error::{invalid, raise};
+use crate::log::log;
+use crate::python::{member, record};
+use crate::report::Report;
+use crate::service::{Id, ServiceEntry, settings};
+use crate::setting;
 
-/// A connection to the kernel's IPVS, in the network namespace of the thread that made it.
+/// How many commands of a batch run before signals are looked at.
+const SLICE: usize = 1000;
+
+/// A connection to the kernel's IPVS in one network namespace.
 ///
-/// `timeout` is how many seconds an exchange with the kernel may take; None or 0 waits for ever. Threads may share a client.
-/// Everything needs `CAP_NET_ADMIN`, reading too.
+/// `timeout` is how many seconds an exchange with the kernel may wait; None or 0 waits for ever. `netns` is a network
+/// namespace, by its name in /run/netns or, with a slash in it, by its path; None is the calling thread's. `load_module` says
+/// whether /sbin/modprobe may be run where the kernel does not load IPVS itself (before Linux 5.16).
+///
+/// Everything needs `CAP_NET_ADMIN`, reading too; another namespace needs `CAP_SYS_ADMIN` besides. Threads may share a client,
+/// and it works after a fork. What fails raises a subclass of Error.
 #[pyclass(frozen, module = "ipvs")]
-pub(crate) struct Client(ipvs_core::Client);
+pub(crate) struct Client {
+    /// Held while this is looked at and the interpreter is, never during an exchange; nothing once it is closed.
+    open: Mutex<Option<Arc<ipvs_core::Client>>>,
+    options: Options,
+}
 
 impl Client {
+    fn open(&self) -> PyResult<Arc<ipvs_core::Client>> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.clone().ok_or_else(|| PyValueError::new_err("the client is closed"))
+    }
+
     /// Runs an operation while other Python threads run.
     fn run<T: Send>(
         &self,
         python: Python<'_>,
-        operation: impl FnOnce(&ipvs_core::Client) -> Result<T, ipvs_core::Error> + Send,
+        operation: Operation,
+        run: impl FnOnce(&ipvs_core::Client) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
-        python.detach(|| operation(&self.0)).map_err(|error| raise(python, &error))
+        let client = self.open()?;
+        let result = python.detach(|| run(&client));
+        log(python, &operation, result.as_ref().err().map(|error| error as &dyn Display))?;
+        result.map_err(|error| raise(python, &error))
+    }
+
+    fn change(&self, python: Python<'_>, command: &ipvs_core::Command) -> PyResult<()> {
+        self.run(python, command.operation(), |client| client.run(command))
+    }
+
+    fn batch_of(&self, python: Python<'_>, commands: &[ipvs_core::Command]) -> PyResult<Report> {
+        let wrong = commands.iter().find_map(|command| Some((command, command.check().err()?)));
+        if let Some((command, argument)) = wrong {
+            let reason =
+                InvalidArgument::new(argument.field, format!("{}, to {}", argument.reason, command.operation()));
+            return Err(invalid(python, &reason));
+        }
+        let client = self.open()?;
+        let mut report = Report::new(commands.len());
+        for slice in commands.chunks(SLICE) {
+            let part = python.detach(|| client.batch(slice)).map_err(|error| raise(python, &error))?;
+            report.extend(python, slice, &part)?;
+            if report.is_interrupted() {
+                break;
+            }
+            python.check_signals()?;
+        }
+        Ok(report)
     }
 }
 
-/// A `Destination`, or the text of an address and settings beside it.
-fn destination(
-    destination: &Bound<'_, PyAny>,
-    forwarding: Option<&str>,
-    weight: Option<u32>,
-) -> PyResult<ipvs_core::Destination> {
-    if let Ok(destination) = destination.cast::<Destination>() {
-        if forwarding.is_some() || weight.is_some() {
-            return Err(PyTypeError::new_err("destination: a Destination has its forwarding and weight itself"));
-        }
-        return Ok(destination.get().0.clone());
-    }
-    let Ok(address) = destination.extract::<String>() else {
-        let kind = destination.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("destination: a Destination or a str is needed, not {kind}")));
+/// A time in seconds.
+fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds: f64 = value.extract().map_err(|_| wrong_type("timeout", "a number of seconds", value))?;
+    let wrong = |_| InvalidArgument::new("timeout", format!("{value} is no time in seconds; None waits for ever"));
+    Duration::try_from_secs_f64(seconds).map_err(|error| invalid(value.py(), &wrong(error)))
+}
+
+fn list<Entry, Object>(python: Python<'_>, entries: Vec<Entry>) -> PyResult<Bound<'_, PyList>>
+where
+    Object: PyClass + From<Entry> + Into<PyClassInitializer<Object>>,
+{
+    let objects = entries.into_iter().map(|entry| Bound::new(python, Object::from(entry)));
+    PyList::new(python, objects.collect::<PyResult<Vec<_>>>()?)
+}
+
+fn table(python: Python<'_>, table: ServiceTable) -> PyResult<Bound<'_, PyAny>> {
+    let entry: Bound<'_, ServiceEntry> = Bound::new(python, ServiceEntry::from(table.entry))?;
+    record(python, "ServiceTable", (entry, list::<_, DestinationEntry>(python, table.destinations)?.to_tuple()))
+}
+
+fn ensured(python: Python<'_>, ensured: Ensured) -> PyResult<Bound<'_, PyAny>> {
+    let text = match ensured {
+        Ensured::Created => "created",
+        Ensured::Updated => "updated",
     };
-    Destination::build(&address, forwarding, weight).map(|destination| destination.0)
+    member(python, "Ensured", text)
 }
 
 #[pymethods]
 impl Client {
     #[new]
     #[pyo3(
-        signature = (*, timeout = Some(ipvs_core::DEFAULT_TIMEOUT.as_secs_f64())),
-        text_signature = "(*, timeout=5.0)"
+        signature = (**options),
+        text_signature = "(*, timeout=5.0, netns=None, load_module=True)"
     )]
-    fn new(python: Python<'_>, timeout: Option<f64>) -> PyResult<Self> {
-        let timeout = timeout
-            .map(Duration::try_from_secs_f64)
-            .transpose()
-            .map_err(|error| PyValueError::new_err(format!("timeout: {error}")))?;
-        python
-            .detach(|| ipvs_core::Client::connect_with(&ipvs_core::Options::default().with_timeout(timeout)))
-            .map(Self)
-            .map_err(|error| raise(python, &error))
+    fn new(python: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let keywords = Keywords::new(options)?;
+        let mut options = Options::default();
+        if let Some(value) = keywords.take("timeout")? {
+            options.timeout = optional(&value, timeout)?;
+        }
+        if let Some(value) = keywords.take("netns")? {
+            options.netns = optional(&value, |value| text("netns", value))?;
+        }
+        if let Some(value) = keywords.take("load_module")? {
+            options.load_module = switch("load_module", &value)?;
+        }
+        keywords.finish()?;
+        let client = python.detach(|| ipvs_core::Client::connect_with(&options));
+        log(python, &Operation::Connect, client.as_ref().err().map(|error| error as &dyn Display))?;
+        let client = client.map_err(|error| raise(python, &error))?;
+        Ok(Self { open: Mutex::new(Some(Arc::new(client))), options })
     }
 
-    /// Version and size of the kernel's IPVS.
-    fn info(&self, python: Python<'_>) -> PyResult<Info> {
-        self.run(python, ipvs_core::Client::info).map(Info::from)
+    /// Closes the socket. The client cannot be used again; to close it twice does nothing.
+    fn close(&self) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// All virtual services, in the kernel's order.
-    fn services(&self, python: Python<'_>) -> PyResult<Vec<ServiceEntry>> {
-        Ok(self.run(python, ipvs_core::Client::services)?.into_iter().map(ServiceEntry::from).collect())
+    fn __enter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
     }
 
-    /// One virtual service.
-    fn service(&self, python: Python<'_>, service: Id) -> PyResult<ServiceEntry> {
-        self.run(python, |client| client.service(&service.0)).map(ServiceEntry::from)
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, _exception: &Bound<'_, PyAny>) {
+        self.close();
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if self.open().is_ok() { "" } else { " closed" };
+        let netns = self.options.netns.as_ref().map(|name| format!(" netns={name:?}")).unwrap_or_default();
+        format!("<ipvs.Client{netns}{state}>")
+    }
+
+    /// Version and size of the kernel's IPVS: an Info.
+    fn info<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let info = self.run(python, Operation::Info, ipvs_core::Client::info)?;
+        record(python, "Info", (info.version.to_string(), info.connection_table_size))
+    }
+
+    /// All virtual services, a list of `ServiceEntry` in the kernel's order.
+    fn services<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        list::<_, ServiceEntry>(python, self.run(python, Operation::Services, ipvs_core::Client::services)?)
+    }
+
+    /// One virtual service: a `ServiceEntry`.
+    fn service(&self, python: Python<'_>, service: Id) -> PyResult<Py<ServiceEntry>> {
+        let entry = self.run(python, Operation::Service(service.0), |client| client.service(&service.0))?;
+        Py::new(python, ServiceEntry::from(entry))
+    }
+
+    /// The destinations of a virtual service, a list of `DestinationEntry` in the kernel's order.
+    fn destinations<'py>(&self, python: Python<'py>, service: Id) -> PyResult<Bound<'py, PyList>> {
+        let operation = Operation::Destinations(service.0);
+        list::<_, DestinationEntry>(python, self.run(python, operation, |client| client.destinations(&service.0))?)
+    }
+
+    /// The whole table: a list of `ServiceTable`, each with `entry` and `destinations`.
+    fn snapshot<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let tables = self.run(python, Operation::Services, ipvs_core::Client::snapshot)?;
+        let tables: Vec<_> = tables.into_iter().map(|entry| table(python, entry)).collect::<PyResult<_>>()?;
+        PyList::new(python, tables)
+    }
+
+    /// How long idle connections are remembered: a Timeouts.
+    fn timeouts<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let timeouts = self.run(python, Operation::Timeouts, ipvs_core::Client::timeouts)?;
+        record(python, "Timeouts", (timeouts.tcp, timeouts.tcp_fin, timeouts.udp))
+    }
+
+    /// The synchronisation daemons that run, a list of `SyncDaemon`: none, one or both.
+    fn daemons<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let daemons = self.run(python, Operation::Daemons, ipvs_core::Client::daemons)?;
+        list::<_, SyncDaemon>(python, daemons)
+    }
+
+    /// All connections: an iterator of Connection that reads them as they are asked for.
+    fn connections(&self, python: Python<'_>) -> PyResult<Connections> {
+        self.run(python, Operation::Connections, ipvs_core::Client::connections).map(Connections::new)
+    }
+
+    /// The counters of all services of the namespace together, those deleted included: a Stats.
+    fn total_stats<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        crate::stats::to_python(python, &self.run(python, Operation::TotalStats, ipvs_core::Client::total_stats)?)
+    }
+
+    /// The settings that this kernel has (/proc/sys/net/ipv4/vs): their names and values. `ipvs.SETTINGS` says what each does.
+    fn settings<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let settings = PyDict::new(python);
+        for (setting, value) in self.run(python, Operation::Settings, ipvs_core::Client::settings)? {
+            settings.set_item(setting.name, setting::to_python(python, &value)?)?;
+        }
+        Ok(settings)
+    }
+
+    /// One setting: a bool, an int, two of them in a tuple or a str.
+    fn setting<'py>(&self, python: Python<'py>, name: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let name = text("name", name)?;
+        setting::to_python(python, &self.run(python, Operation::Settings, |client| client.setting(&name))?)
+    }
+
+    /// Writes one setting. It is of the whole namespace, and lasts until it is written again or the namespace ends.
+    fn set_setting(&self, python: Python<'_>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let name = text("name", name)?;
+        let value = setting::from_python(&name, value)?;
+        self.run(python, Operation::Settings, |client| client.set_setting(&name, &value))
     }
 
     /// Adds a virtual service.
-    fn add_service(&self, python: Python<'_>, service: &Bound<'_, Service>) -> PyResult<()> {
-        let service = &service.get().0;
-        self.run(python, |client| client.add_service(service))
+    fn add_service(&self, python: Python<'_>, service: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.change(python, &ipvs_core::Command::AddService(settings(service)?.clone()))
     }
 
-    /// Gives a virtual service other settings. Its destinations and connections stay.
-    fn edit_service(&self, python: Python<'_>, service: &Bound<'_, Service>) -> PyResult<()> {
-        let service = &service.get().0;
-        self.run(python, |client| client.edit_service(service))
+    /// Gives a virtual service other settings, all of them. Its destinations and connections stay.
+    fn edit_service(&self, python: Python<'_>, service: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.change(python, &ipvs_core::Command::EditService(settings(service)?.clone()))
+    }
+
+    /// Makes a virtual service what it should be, whether it is there or not, and says which: an Ensured.
+    fn ensure_service<'py>(&self, python: Python<'py>, service: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let service = settings(service)?;
+        let operation = Operation::EditService(service.id);
+        ensured(python, self.run(python, operation, |client| client.ensure_service(service))?)
     }
 
     /// Deletes a virtual service and its destinations.
     fn delete_service(&self, python: Python<'_>, service: Id) -> PyResult<()> {
-        self.run(python, |client| client.delete_service(&service.0))
+        self.change(python, &ipvs_core::Command::DeleteService(service.0))
     }
 
-    /// The destinations of a virtual service, in the kernel's order.
-    fn destinations(&self, python: Python<'_>, service: Id) -> PyResult<Vec<DestinationEntry>> {
-        let entries = self.run(python, |client| client.destinations(&service.0))?;
-        Ok(entries.into_iter().map(DestinationEntry::from).collect())
+    /// Deletes a virtual service if it is there, and says whether it was.
+    fn remove_service(&self, python: Python<'_>, service: Id) -> PyResult<bool> {
+        self.run(python, Operation::DeleteService(service.0), |client| client.remove_service(&service.0))
     }
 
-    /// Adds a destination to a virtual service: a Destination, or its address with its settings as keywords.
-    #[pyo3(signature = (service, destination, *, forwarding = None, weight = None))]
+    /// Adds a destination to a virtual service: a Destination, or what names one with its settings as keywords.
+    #[pyo3(
+        signature = (service, destination, **settings),
+        text_signature = "(self, service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
+            upper_threshold=0, lower_threshold=0)"
+    )]
     fn add_destination(
         &self,
         python: Python<'_>,
         service: Id,
         destination: &Bound<'_, PyAny>,
-        forwarding: Option<&str>,
-        weight: Option<u32>,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let destination = self::destination(destination, forwarding, weight)?;
-        self.run(python, |client| client.add_destination(&service.0, &destination))
+        let destination = self::destination(destination, settings)?;
+        self.change(python, &ipvs_core::Command::AddDestination(service.0, destination))
     }
 
     /// Gives a destination other settings, all of them: what is not given goes to its default. Its connections stay.
-    #[pyo3(signature = (service, destination, *, forwarding = None, weight = None))]
+    #[pyo3(
+        signature = (service, destination, **settings),
+        text_signature = "(self, service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
+            upper_threshold=0, lower_threshold=0)"
+    )]
     fn edit_destination(
         &self,
         python: Python<'_>,
         service: Id,
         destination: &Bound<'_, PyAny>,
-        forwarding: Option<&str>,
-        weight: Option<u32>,
+        settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        let destination = self::destination(destination, forwarding, weight)?;
-        self.run(python, |client| client.edit_destination(&service.0, &destination))
+        let destination = self::destination(destination, settings)?;
+        self.change(python, &ipvs_core::Command::EditDestination(service.0, destination))
+    }
+
+    /// Makes a destination what it should be, whether it is there or not, and says which: an Ensured.
+    #[pyo3(
+        signature = (service, destination, **settings),
+        text_signature = "(self, service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
+            upper_threshold=0, lower_threshold=0)"
+    )]
+    fn ensure_destination<'py>(
+        &self,
+        python: Python<'py>,
+        service: Id,
+        destination: &Bound<'_, PyAny>,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let destination = self::destination(destination, settings)?;
+        let operation = Operation::EditDestination(service.0, destination.address);
+        ensured(python, self.run(python, operation, |client| client.ensure_destination(&service.0, &destination))?)
+    }
+
+    /// Changes the weight of a destination, 0 to 2147483647, and nothing else, and returns the weight before.
+    fn set_weight(
+        &self,
+        python: Python<'_>,
+        service: Id,
+        destination: Address,
+        weight: &Bound<'_, PyAny>,
+    ) -> PyResult<u32> {
+        let weight = number("weight", weight, ipvs_core::WEIGHT_MAX)?;
+        let operation = Operation::SetWeight(service.0, destination.0);
+        self.run(python, operation, |client| client.set_weight(&service.0, &destination.0, weight))
     }
 
     /// Deletes a destination of a virtual service.
     fn delete_destination(&self, python: Python<'_>, service: Id, destination: Address) -> PyResult<()> {
-        self.run(python, |client| client.delete_destination(&service.0, &destination.0))
+        self.change(python, &ipvs_core::Command::DeleteDestination(service.0, destination.0))
+    }
+
+    /// Deletes a destination if it is there, and says whether it was.
+    fn remove_destination(&self, python: Python<'_>, service: Id, destination: Address) -> PyResult<bool> {
+        let operation = Operation::DeleteDestination(service.0, destination.0);
+        self.run(python, operation, |client| client.remove_destination(&service.0, &destination.0))
+    }
+
+    /// Zeroes the counters of one service and its destinations, or of all.
+    #[pyo3(signature = (service = None))]
+    fn zero(&self, python: Python<'_>, service: Option<Id>) -> PyResult<()> {
+        self.change(python, &ipvs_core::Command::Zero(service.map(|id| id.0)))
     }
 
     /// Deletes all virtual services.
     fn flush(&self, python: Python<'_>) -> PyResult<()> {
-        self.run(python, ipvs_core::Client::flush)
+        self.change(python, &ipvs_core::Command::Flush)
+    }
+
+    /// Sets how long idle connections are remembered, in seconds; 0 leaves what is in force.
+    #[pyo3(
+        signature = (timeouts = None, **parts),
+        text_signature = "(self, timeouts=None, *, tcp=0, tcp_fin=0, udp=0)"
+    )]
+    fn set_timeouts(
+        &self,
+        python: Python<'_>,
+        timeouts: Option<&Bound<'_, PyAny>>,
+        parts: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        self.change(python, &ipvs_core::Command::SetTimeouts(command::timeouts(python, timeouts, parts)?))
+    }
+
+    /// Starts a synchronisation daemon.
+    fn start_daemon(&self, python: Python<'_>, daemon: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.change(
+            python,
+            &ipvs_core::Command::StartDaemon(object::<SyncDaemon>("daemon", "a SyncDaemon", daemon)?.get().0.clone()),
+        )
+    }
+
+    /// Stops the synchronisation daemon with this role.
+    fn stop_daemon(&self, python: Python<'_>, role: &Bound<'_, PyAny>) -> PyResult<()> {
+        let role: Role = parsed("role", role)?;
+        self.change(python, &ipvs_core::Command::StopDaemon(role))
+    }
+
+    /// Runs one Command.
+    #[pyo3(name = "run")]
+    fn run_command(&self, python: Python<'_>, command: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.change(python, &object::<Command>("command", "a Command", command)?.get().0)
+    }
+
+    /// Runs many Commands, in order, with a few system calls, and says in a Report what became of each.
+    ///
+    /// All are checked first: if one cannot be right, none is sent. One that fails does not stop the rest.
+    fn batch(&self, python: Python<'_>, commands: &Bound<'_, PyAny>) -> PyResult<Report> {
+        let mut list = Vec::with_capacity(commands.len().unwrap_or(0));
+        for command in commands.try_iter()? {
+            let command = command?;
+            let command = object::<Command>("commands", "a Command", &command)?;
+            list.push(command.get().0.clone());
+        }
+        self.batch_of(python, &list)
+    }
+
+    /// The table as rules, a line each: what `ipvsadm -S -n` writes, and thresholds.
+    fn save(&self, python: Python<'_>) -> PyResult<String> {
+        let save = |client: &ipvs_core::Client| client.snapshot().map(|table| ipvs_core::rules::print(&table));
+        self.run(python, Operation::Services, save)
+    }
+
+    /// Runs rules as a batch, and says in a Report what became of each. All lines are read and checked before the first is
+    /// sent; one that is no rule raises a `RuleError`. With `clear` all services are deleted first.
+    #[pyo3(signature = (text, *, clear = false))]
+    fn restore(&self, python: Python<'_>, text: &Bound<'_, PyAny>, clear: bool) -> PyResult<Report> {
+        let mut commands = command::read(python, &self::text("text", text)?)?;
+        if clear {
+            commands.insert(0, ipvs_core::Command::Flush);
+        }
+        self.batch_of(python, &commands)
     }
 }

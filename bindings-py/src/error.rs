@@ -1,34 +1,31 @@
 //! Core's errors as exceptions.
 
-use ipvs_core::{ErrorKind, InvalidArgument};
-use pyo3::exceptions::{PyOSError, PyValueError};
+use ipvs_core::rules::RuleError;
+use ipvs_core::{Error, ErrorKind, InvalidArgument};
 use pyo3::prelude::*;
 
-pyo3::create_exception!(
-    ipvs,
-    Error,
-    PyOSError,
-    "An IPVS operation failed. `errno` is the kernel's error number, `kind` a short name of the cause, `operation` the \
-     method that failed, `object` the service or destination it was about, or None."
-);
+use crate::python::exception;
 
-/// A wrong argument is a `ValueError`, everything else an `ipvs.Error`.
-pub(crate) fn raise(python: Python<'_>, error: &ipvs_core::Error) -> PyErr {
-    if let ErrorKind::InvalidArgument(_) = error.kind {
-        return PyValueError::new_err(error.to_string());
+/// The exception for an operation that failed.
+pub(crate) fn raise(python: Python<'_>, error: &Error) -> PyErr {
+    let (operation, object) = (error.operation.name(), error.operation.object());
+    let arguments = (error.kind.name(), error.raw_os_error(), error.to_string(), operation, object);
+    let raised = exception(python, "_error", arguments);
+    if let ErrorKind::InvalidArgument(argument) = &error.kind
+        && let Err(error) = raised.value(python).setattr("field", argument.field)
+    {
+        return error;
     }
-    let exception = Error::new_err((error.raw_os_error(), error.to_string()));
-    let value = exception.value(python);
-    let attributes = value
-        .setattr("kind", error.kind.name())
-        .and_then(|()| value.setattr("operation", error.operation.name()))
-        .and_then(|()| value.setattr("object", error.operation.object()));
-    match attributes {
-        Ok(()) => exception,
-        Err(error) => error,
-    }
+    raised
 }
 
-pub(crate) fn invalid(argument: &InvalidArgument) -> PyErr {
-    PyValueError::new_err(argument.to_string())
+/// The exception for an argument that came to no operation yet.
+pub(crate) fn invalid(python: Python<'_>, argument: &InvalidArgument) -> PyErr {
+    const EINVAL: i32 = 22;
+    exception(python, "_invalid", (EINVAL, argument.to_string(), argument.field))
+}
+
+/// The exception for a line that is no rule.
+pub(crate) fn rule_error(python: Python<'_>, error: &RuleError) -> PyErr {
+    exception(python, "_rule_error", (error.to_string(), error.line, error.column))
 }

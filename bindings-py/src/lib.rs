@@ -1,33 +1,47 @@
 //! The Python module `ipvs._ipvs`: core's objects and client as Python classes. Nothing is decided here.
 
+mod argument;
 mod client;
+mod command;
+mod connection;
+mod daemon;
 mod destination;
 mod error;
-mod info;
+mod log;
+mod overview;
+mod python;
+mod report;
 mod service;
+mod setting;
 mod stats;
 
 use pyo3::prelude::*;
 
 /// IPVS, the load balancer in the Linux kernel.
-#[pymodule]
+#[pymodule(gil_used = false)]
 mod _ipvs {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::client::Client;
     #[pymodule_export]
+    use crate::command::{Command, parse_rules};
+    #[pymodule_export]
+    use crate::connection::Connections;
+    #[pymodule_export]
+    use crate::daemon::SyncDaemon;
+    #[pymodule_export]
     use crate::destination::{Destination, DestinationEntry};
     #[pymodule_export]
-    use crate::error::Error;
+    use crate::overview::overview;
     #[pymodule_export]
-    use crate::info::Info;
+    use crate::report::Report;
     #[pymodule_export]
     use crate::service::{Service, ServiceEntry};
-    #[pymodule_export]
-    use crate::stats::Stats;
 
     #[pymodule_init]
-    fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
-        use pyo3::types::PyModuleMethods;
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("SETTINGS", crate::setting::known(module.py())?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

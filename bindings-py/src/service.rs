@@ -1,31 +1,138 @@
 //! Virtual services.
 
-use ipvs_core::ServiceId;
-use pyo3::exceptions::PyTypeError;
+use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
+
+use ipvs_core::{DEFAULT_SCHEDULER, Family, InvalidArgument, Netmask, Protocol, SchedulerFlags, ServiceId, Stats};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::argument::{Keywords, call_text, ip, number, object, optional, parsed, switch, text, wrong_type};
 use crate::error::invalid;
-use crate::stats::Stats;
+use crate::python::member;
+use crate::stats;
 
-/// A virtual service with its settings.
+/// A virtual service with its settings. It never changes; `replace` makes another one.
 ///
-/// `id` is its name: `"tcp://10.0.0.1:80"`, `"udp://[2001:db8::1]:53"`, `"sctp://…"`, `"fwmark:7"`, `"fwmark:7/ipv6"`.
-/// `scheduler` says how a destination is chosen for a new connection.
-#[pyclass(frozen, eq, hash, module = "ipvs")]
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// `id` is its name: `"tcp://10.0.0.1:80"`, `"udp://[2001:db8::1]:53"`, `"sctp://…"`, `"fwmark:7"`, `"fwmark:7/ipv6"`. In
+/// its place `protocol`, `address` and `port`, or `fwmark` and `family`, may be given.
+///
+/// `scheduler` says how a destination is chosen for a new connection: the name of a kernel module without its `ip_vs_`.
+/// `scheduler_flags` are `SchedulerFlags` or their text. `persistence_timeout` is for how many seconds, 1 to 4294967, a client
+/// comes back to its destination, `netmask` which clients are one client to that ("255.255.255.0"; for IPv6 a prefix length),
+/// `persistence_engine` what names a client instead of its address ("sip"). `one_packet` schedules each datagram by itself.
+#[pyclass(frozen, subclass, module = "ipvs")]
+#[derive(Clone)]
 pub(crate) struct Service(pub(crate) ipvs_core::Service);
+
+/// The id that the parts of one make, if any is given.
+fn id_from_parts(python: Python<'_>, keywords: &Keywords<'_>) -> PyResult<Option<ServiceId>> {
+    let protocol = keywords.take_some("protocol")?.map(|value| parsed::<Protocol>("protocol", &value)).transpose()?;
+    let address = keywords.take_some("address")?.map(|value| ip("address", &value)).transpose()?;
+    let port = keywords.take_some("port")?.map(|value| number("port", &value, u16::MAX)).transpose()?;
+    let mark = keywords.take_some("fwmark")?.map(|value| number("fwmark", &value, u32::MAX)).transpose()?;
+    let family = keywords.take_some("family")?.map(|value| parsed::<Family>("family", &value)).transpose()?;
+    let id = match (protocol, address, port, mark, family) {
+        (None, None, None, None, None) => return Ok(None),
+        (Some(protocol), Some(address), Some(port), None, None) => {
+            ServiceId::Address { protocol, address: SocketAddr::new(address, port) }
+        }
+        (None, None, None, Some(mark), family) => ServiceId::Fwmark { mark, family: family.unwrap_or(Family::Ipv4) },
+        _ => {
+            let reason = "give an id, or protocol, address and port, or fwmark and family";
+            return Err(invalid(python, &InvalidArgument::new("service", reason)));
+        }
+    };
+    id.check().map_err(|error| invalid(python, &error))?;
+    Ok(Some(id))
+}
+
+/// One id, given as a whole or in parts.
+fn given_id(id: Option<&Bound<'_, PyAny>>, keywords: &Keywords<'_>, python: Python<'_>) -> PyResult<Option<ServiceId>> {
+    let Some(id) = id else { return id_from_parts(python, keywords) };
+    if keywords.has_any(&["protocol", "address", "port", "fwmark", "family"])? {
+        let reason = "the id has its parts already; give one or the other";
+        return Err(invalid(python, &InvalidArgument::new("id", reason)));
+    }
+    parsed("id", id).map(Some)
+}
+
+/// Puts the settings of keywords in, and checks the whole.
+fn set(service: &mut ipvs_core::Service, keywords: Keywords<'_>, python: Python<'_>) -> PyResult<()> {
+    if let Some(value) = keywords.take("scheduler")? {
+        service.scheduler = text("scheduler", &value)?;
+    }
+    if let Some(value) = keywords.take("scheduler_flags")? {
+        let wrong = |_| wrong_type("scheduler_flags", "an iterable of str", &value);
+        if value.is_instance_of::<PyString>() {
+            return Err(wrong_type("scheduler_flags", "an iterable of str", &value));
+        }
+        let names: Vec<String> =
+            value.try_iter().map_err(wrong)?.map(|name| text("scheduler_flags", &name?)).collect::<PyResult<_>>()?;
+        service.scheduler_flags = SchedulerFlags::from_names(&service.scheduler, names.iter().map(String::as_str))
+            .map_err(|error| invalid(python, &error))?;
+    }
+    if let Some(value) = keywords.take("persistence_timeout")? {
+        service.persistence_timeout = optional(&value, |value| number("persistence_timeout", value, u32::MAX))?;
+    }
+    if let Some(value) = keywords.take("netmask")? {
+        service.netmask = match optional(&value, |value| netmask(value, service.id.family()))? {
+            Some(netmask) => netmask,
+            None => Netmask::host(service.id.family()),
+        };
+    }
+    if let Some(value) = keywords.take("persistence_engine")? {
+        service.persistence_engine = optional(&value, |value| text("persistence_engine", value))?;
+    }
+    if let Some(value) = keywords.take("one_packet")? {
+        service.one_packet = switch("one_packet", &value)?;
+    }
+    keywords.finish()?;
+    service.check().map_err(|error| invalid(python, &error))
+}
+
+/// A mask as text, or a prefix length.
+fn netmask(value: &Bound<'_, PyAny>, family: Family) -> PyResult<Netmask> {
+    if value.is_instance_of::<PyString>() {
+        return Netmask::parse(&text("netmask", value)?, family).map_err(|error| invalid(value.py(), &error));
+    }
+    number("netmask", value, u8::MAX).map(Netmask::Prefix)
+}
 
 #[pymethods]
 impl Service {
     #[new]
     #[pyo3(
-        signature = (id, *, scheduler = ipvs_core::DEFAULT_SCHEDULER),
-        text_signature = "(id, *, scheduler='wlc')"
+        signature = (id = None, **settings),
+        text_signature = "(id=None, *, protocol=None, address=None, port=None, fwmark=None, family=None, \
+            scheduler='wlc', scheduler_flags=(), persistence_timeout=None, netmask=None, persistence_engine=None, \
+            one_packet=False)"
     )]
-    fn new(id: &str, scheduler: &str) -> PyResult<Self> {
-        let id = id.parse().map_err(|error| invalid(&error))?;
-        let service = ipvs_core::Service::new(id).with_scheduler(scheduler);
-        service.check().map_err(|error| invalid(&error))?;
+    fn new(python: Python<'_>, id: Option<&Bound<'_, PyAny>>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let keywords = Keywords::new(settings)?;
+        let missing = || {
+            let reason = "an id is needed, such as 'tcp://10.0.0.1:80' or 'fwmark:7'";
+            invalid(python, &InvalidArgument::new("id", reason))
+        };
+        let id = given_id(id, &keywords, python)?.ok_or_else(missing)?;
+        let mut service = ipvs_core::Service::new(id);
+        set(&mut service, keywords, python)?;
+        Ok(Self(service))
+    }
+
+    /// The same service with other settings, named as when one is made.
+    #[pyo3(signature = (**settings), text_signature = "(self, **settings)")]
+    fn replace(&self, python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let keywords = Keywords::new(settings)?;
+        let mut service = self.0.clone();
+        let id = keywords.take("id")?;
+        if let Some(id) = given_id(id.as_ref(), &keywords, python)? {
+            if service.netmask == Netmask::host(service.id.family()) {
+                service.netmask = Netmask::host(id.family());
+            }
+            service.id = id;
+        }
+        set(&mut service, keywords, python)?;
         Ok(Self(service))
     }
 
@@ -35,64 +142,194 @@ impl Service {
         self.0.id.to_string()
     }
 
+    /// The transport protocol; None for a firewall mark.
+    #[getter]
+    fn protocol<'py>(&self, python: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let protocol = self.0.id.protocol();
+        protocol.map(|protocol| member(python, "Protocol", &protocol.to_string())).transpose()
+    }
+
+    /// The virtual address, of the module ipaddress; None for a firewall mark.
+    #[getter]
+    fn address<'py>(&self, python: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.0.id {
+            ServiceId::Address { address, .. } => address.ip().into_pyobject(python).map(Some),
+            ServiceId::Fwmark { .. } => Ok(None),
+        }
+    }
+
+    /// The virtual port, 0 for every port; None for a firewall mark.
+    #[getter]
+    fn port(&self) -> Option<u16> {
+        self.0.id.port()
+    }
+
+    /// The firewall mark; None for a service at an address.
+    #[getter]
+    fn fwmark(&self) -> Option<u32> {
+        match self.0.id {
+            ServiceId::Fwmark { mark, .. } => Some(mark),
+            ServiceId::Address { .. } => None,
+        }
+    }
+
+    /// The address family.
+    #[getter]
+    fn family<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        member(python, "Family", &self.0.id.family().to_string())
+    }
+
     /// How a destination is chosen for a new connection.
     #[getter]
     fn scheduler(&self) -> &str {
         &self.0.scheduler
     }
 
+    /// Flags of the scheduler.
+    #[getter]
+    fn scheduler_flags<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let names = self.0.scheduler_flags.names(&self.0.scheduler);
+        let flags: Vec<_> = names.map(|name| member(python, "SchedulerFlag", name)).collect::<PyResult<_>>()?;
+        PyTuple::new(python, flags)
+    }
+
+    /// For how many seconds a client comes back to its destination; None if it does not.
+    #[getter]
+    fn persistence_timeout(&self) -> Option<u32> {
+        self.0.persistence_timeout
+    }
+
+    /// Which clients are one client to a persistent service: a mask, or for IPv6 a prefix length, as text.
+    #[getter]
+    fn netmask(&self) -> String {
+        self.0.netmask.text(self.0.id.family())
+    }
+
+    /// What names a client instead of its address.
+    #[getter]
+    fn persistence_engine(&self) -> Option<&str> {
+        self.0.persistence_engine.as_deref()
+    }
+
+    /// Whether each datagram is scheduled by itself.
+    #[getter]
+    fn one_packet(&self) -> bool {
+        self.0.one_packet
+    }
+
     fn __str__(&self) -> String {
         self.id()
     }
 
-    fn __repr__(&self) -> String {
-        format!("Service('{}', scheduler='{}')", self.0.id, self.0.scheduler)
+    fn __repr__(&self, python: Python<'_>) -> PyResult<String> {
+        call_text("Service", &format!("'{}'", self.0.id), &self.settings(python)?)
+    }
+
+    fn __getnewargs_ex__<'py>(&self, python: Python<'py>) -> PyResult<((String,), Bound<'py, PyDict>)> {
+        Ok(((self.id(),), self.settings(python)?))
+    }
+
+    /// Only another Service is equal to one, never a `ServiceEntry`.
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast_exact::<Self>().is_ok_and(|other| other.get().0 == self.0)
+    }
+
+    fn __hash__(&self) -> u64 {
+        hash(&self.0)
     }
 }
 
-/// What a listing says of a virtual service.
-#[pyclass(frozen, module = "ipvs")]
-pub(crate) struct ServiceEntry(ipvs_core::ServiceEntry);
+impl Service {
+    /// The settings that are not as by default.
+    fn settings<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let service = &self.0;
+        let settings = PyDict::new(python);
+        if service.scheduler != DEFAULT_SCHEDULER {
+            settings.set_item("scheduler", &service.scheduler)?;
+        }
+        if service.scheduler_flags != SchedulerFlags::default() {
+            let names: Vec<_> = service.scheduler_flags.names(&service.scheduler).collect();
+            settings.set_item("scheduler_flags", PyTuple::new(python, names)?)?;
+        }
+        if let Some(seconds) = service.persistence_timeout {
+            settings.set_item("persistence_timeout", seconds)?;
+        }
+        if service.netmask != Netmask::host(service.id.family()) {
+            settings.set_item("netmask", self.netmask())?;
+        }
+        if let Some(engine) = &service.persistence_engine {
+            settings.set_item("persistence_engine", engine)?;
+        }
+        if service.one_packet {
+            settings.set_item("one_packet", true)?;
+        }
+        Ok(settings)
+    }
+}
+
+/// The hash of a value, for Python.
+pub(crate) fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What a listing says of a virtual service: the Service, and `stats`.
+#[pyclass(frozen, eq, hash, extends = Service, module = "ipvs")]
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct ServiceEntry {
+    service: ipvs_core::Service,
+    stats: Stats,
+}
 
 impl From<ipvs_core::ServiceEntry> for ServiceEntry {
     fn from(entry: ipvs_core::ServiceEntry) -> Self {
-        Self(entry)
+        Self { service: entry.service, stats: entry.stats }
+    }
+}
+
+impl From<ServiceEntry> for PyClassInitializer<ServiceEntry> {
+    fn from(entry: ServiceEntry) -> Self {
+        PyClassInitializer::from(entry.service()).add_subclass(entry)
     }
 }
 
 #[pymethods]
 impl ServiceEntry {
-    /// The service with its settings.
+    #[new]
+    #[pyo3(signature = (service, *, stats = None), text_signature = "(service, *, stats=Stats())")]
+    fn new(service: &Bound<'_, PyAny>, stats: Option<&Bound<'_, PyAny>>) -> PyResult<PyClassInitializer<Self>> {
+        Ok(Self { service: settings(service)?.clone(), stats: stats::from_python(stats)? }.into())
+    }
+
+    /// The service with its settings only.
     #[getter]
     fn service(&self) -> Service {
-        Service(self.0.service.clone())
-    }
-
-    /// What names the service.
-    #[getter]
-    fn id(&self) -> String {
-        self.0.service.id.to_string()
-    }
-
-    /// How a destination is chosen for a new connection.
-    #[getter]
-    fn scheduler(&self) -> &str {
-        &self.0.service.scheduler
+        Service(self.service.clone())
     }
 
     /// Its counters.
     #[getter]
-    fn stats(&self) -> Stats {
-        self.0.stats.into()
+    fn stats<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        stats::to_python(python, &self.stats)
     }
 
-    fn __str__(&self) -> String {
-        self.id()
+    fn __repr__(&self, python: Python<'_>) -> PyResult<String> {
+        let settings = PyDict::new(python);
+        settings.set_item("stats", self.stats(python)?)?;
+        call_text("ServiceEntry", &self.service().__repr__(python)?, &settings)
     }
 
-    fn __repr__(&self) -> String {
-        format!("<ServiceEntry {} scheduler={}>", self.0.service.id, self.0.service.scheduler)
+    fn __getnewargs_ex__<'py>(&self, python: Python<'py>) -> PyResult<((Service,), Bound<'py, PyDict>)> {
+        let settings = PyDict::new(python);
+        settings.set_item("stats", self.stats(python)?)?;
+        Ok(((self.service(),), settings))
     }
+}
+
+/// The settings of a `Service`.
+pub(crate) fn settings<'a>(service: &'a Bound<'_, PyAny>) -> PyResult<&'a ipvs_core::Service> {
+    Ok(&object::<Service>("service", "a Service", service)?.get().0)
 }
 
 /// A service as a method takes it: a `Service`, a `ServiceEntry` or the text of an id.
@@ -105,13 +342,10 @@ impl<'py> FromPyObject<'_, 'py> for Id {
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         if let Ok(service) = object.cast::<Service>() {
             Ok(Self(service.get().0.id))
-        } else if let Ok(entry) = object.cast::<ServiceEntry>() {
-            Ok(Self(entry.get().0.service.id))
-        } else if let Ok(text) = object.extract::<String>() {
-            text.parse().map(Self).map_err(|error| invalid(&error))
+        } else if object.is_instance_of::<PyString>() {
+            parsed("service", &object).map(Self)
         } else {
-            let kind = object.get_type().name()?;
-            Err(PyTypeError::new_err(format!("service: a Service, a ServiceEntry or a str is needed, not {kind}")))
+            Err(wrong_type("service", "a Service or the str of an id", &object))
         }
     }
 }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use ipvs_core::rules::{List, Listed};
 use ipvs_core::{
-    Client, Connection, DestinationEntry, Family, Forwarding, Protocol, ServiceId, ServiceTable, Stats, SyncDaemon,
-    Tunnel, TunnelChecksum,
+    Client, Connection, DestinationEntry, Forwarding, Protocol, ServiceId, ServiceTable, Stats, SyncDaemon, Tunnel,
+    TunnelParts,
 };
 use serde_json::{Value, json};
 
@@ -66,7 +66,7 @@ fn service(table: &ServiceTable) -> Value {
     let family = service.id.family();
     json!({
         "id": service.id.to_string(),
-        "family": match family { Family::Ipv4 => "ipv4", Family::Ipv6 => "ipv6" },
+        "family": family.to_string(),
         "protocol": service.id.protocol().map(|protocol| protocol.to_string()),
         "address": address.map(|address| address.ip()),
         "port": address.map(|address| address.port()),
@@ -101,18 +101,8 @@ fn destination(entry: &DestinationEntry) -> Value {
 }
 
 fn tunnel(tunnel: Tunnel) -> Value {
-    let (kind, port, checksum) = match tunnel {
-        Tunnel::Ipip => ("ipip".to_owned(), None, None),
-        Tunnel::Gue { port, checksum } => ("gue".to_owned(), Some(port), Some(checksum)),
-        Tunnel::Gre { checksum } => ("gre".to_owned(), None, Some(checksum)),
-        Tunnel::Other { number, port, .. } => (number.to_string(), Some(port), None),
-    };
-    let checksum = checksum.map(|checksum| match checksum {
-        TunnelChecksum::Off => "off",
-        TunnelChecksum::On => "on",
-        TunnelChecksum::Remote => "remote",
-    });
-    json!({ "type": kind, "port": port, "checksum": checksum })
+    let TunnelParts { kind, port, checksum } = tunnel.into();
+    json!({ "type": kind, "port": port, "checksum": checksum.map(|checksum| checksum.to_string()) })
 }
 
 fn stats(stats: &Stats) -> Value {

@@ -6,7 +6,7 @@ use crate::service::check_scope;
 use crate::{Destination, InvalidArgument, Operation, Role, Service, ServiceId, SyncDaemon, Timeouts};
 
 /// One change to the kernel's table. Each is one command of the kernel's, done wholly or not at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Adds a service (`IPVS_CMD_NEW_SERVICE`).
     AddService(Service),

@@ -1,5 +1,6 @@
 //! Destinations, the real servers of a virtual service: settings, checks, and what a listing says. No I/O.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -67,6 +68,72 @@ pub enum TunnelChecksum {
     On,
     /// Remote checksum offload (`IP_VS_TUNNEL_ENCAP_FLAG_REMCSUM`).
     Remote,
+}
+
+impl fmt::Display for TunnelChecksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Remote => "remote",
+        })
+    }
+}
+
+impl FromStr for TunnelChecksum {
+    type Err = InvalidArgument;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "on" => Ok(Self::On),
+            "remote" => Ok(Self::Remote),
+            _ => Err(InvalidArgument::new("checksum", format!("'{text}' is none of off, on and remote"))),
+        }
+    }
+}
+
+/// A tunnel in parts, as languages without sum types have it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TunnelParts {
+    /// `ipip`, `gue`, `gre`, or the number of a type without a name.
+    pub kind: Cow<'static, str>,
+    /// The UDP port, where the type has one.
+    pub port: Option<u16>,
+    /// The checksum, where the type has one.
+    pub checksum: Option<TunnelChecksum>,
+}
+
+impl From<Tunnel> for TunnelParts {
+    fn from(tunnel: Tunnel) -> Self {
+        let (kind, port, checksum) = match tunnel {
+            Tunnel::Ipip => ("ipip".into(), None, None),
+            Tunnel::Gue { port, checksum } => ("gue".into(), Some(port), Some(checksum)),
+            Tunnel::Gre { checksum } => ("gre".into(), None, Some(checksum)),
+            Tunnel::Other { number, port, .. } => (number.to_string().into(), Some(port), None),
+        };
+        Self { kind, port, checksum }
+    }
+}
+
+/// Puts a tunnel together: what its type does not have must not be given, and a checksum that is not given is off.
+impl TryFrom<TunnelParts> for Tunnel {
+    type Error = InvalidArgument;
+
+    fn try_from(parts: TunnelParts) -> Result<Self, Self::Error> {
+        let wrong = |reason: String| Err(InvalidArgument::new("tunnel", reason));
+        let TunnelParts { kind, port, checksum } = parts;
+        let tunnel = match (kind.as_ref(), port) {
+            ("ipip", None) if checksum.is_some() => return wrong("an IPIP tunnel has no checksum".to_owned()),
+            ("ipip", None) => Self::Ipip,
+            ("gue", port) => Self::Gue { port: port.unwrap_or_default(), checksum: checksum.unwrap_or_default() },
+            ("gre", None) => Self::Gre { checksum: checksum.unwrap_or_default() },
+            ("ipip" | "gre", Some(_)) => return wrong("only a GUE tunnel has a port".to_owned()),
+            _ => return wrong(format!("'{kind}' is none of ipip, gue and gre")),
+        };
+        tunnel.check()?;
+        Ok(tunnel)
+    }
 }
 
 impl Forwarding {
@@ -160,6 +227,17 @@ impl Destination {
 
     /// Checks everything that can be known before the kernel is asked for this destination of `service`.
     pub fn check(&self, service: &ServiceId) -> Result<(), InvalidArgument> {
+        self.check_settings()?;
+        if !matches!(self.forwarding, Forwarding::Tunnel(_)) && Family::from(self.address.ip()) != service.family() {
+            let reason =
+                format!("{} and {service} are of different address families, which only a tunnel joins", self.address);
+            return Err(InvalidArgument::new("forwarding", reason));
+        }
+        Ok(())
+    }
+
+    /// Checks what can be known without a service.
+    pub fn check_settings(&self) -> Result<(), InvalidArgument> {
         let wrong = |field, reason| Err(InvalidArgument::new(field, reason));
         check_scope("destination", &self.address)?;
         check_weight(self.weight)?;
@@ -171,21 +249,11 @@ impl Destination {
         }
         match self.forwarding {
             Forwarding::Other(number) => {
-                return wrong("forwarding", format!("{number} is no method; use masquerade, tunnel or direct-route"));
+                wrong("forwarding", format!("{number} is no method; use masquerade, tunnel or direct-route"))
             }
-            Forwarding::Tunnel(tunnel) => tunnel.check()?,
-            _ if Family::from(self.address.ip()) != service.family() => {
-                return wrong(
-                    "forwarding",
-                    format!(
-                        "{} and {service} are of different address families, which only a tunnel joins",
-                        self.address
-                    ),
-                );
-            }
-            _ => {}
+            Forwarding::Tunnel(tunnel) => tunnel.check(),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -295,6 +363,29 @@ mod tests {
             assert_eq!(refused(&through(tunnel)), "tunnel");
         }
         assert_eq!(refused(&real("192.168.1.10:80").with_forwarding(Forwarding::Other(4))), "forwarding");
+    }
+
+    #[test]
+    fn a_tunnel_is_what_its_parts_make() {
+        let parts = |kind: &'static str, port, checksum| TunnelParts { kind: kind.into(), port, checksum };
+        let (on, remote) = (TunnelChecksum::On, TunnelChecksum::Remote);
+        for tunnel in [Tunnel::Ipip, Tunnel::Gue { port: 1, checksum: remote }, Tunnel::Gre { checksum: on }] {
+            assert_eq!(Tunnel::try_from(TunnelParts::from(tunnel)), Ok(tunnel));
+        }
+        assert_eq!(Tunnel::try_from(parts("gre", None, None)), Ok(Tunnel::Gre { checksum: TunnelChecksum::Off }));
+        for wrong in [
+            parts("ipip", Some(1), None),
+            parts("ipip", None, Some(on)),
+            parts("gue", None, None),
+            parts("gre", Some(1), None),
+            parts("gre", None, Some(remote)),
+            Tunnel::Other { number: 7, port: 0, flags: 0 }.into(),
+        ] {
+            assert_eq!(Tunnel::try_from(wrong).map_err(|error| error.field), Err("tunnel"));
+        }
+        for checksum in [TunnelChecksum::Off, on, remote] {
+            assert_eq!(checksum.to_string().parse(), Ok(checksum));
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use command::Command;
 pub use connection::{Connection, PersistenceData};
 pub use daemon::{Role, SyncDaemon};
 pub use destination::{
-    DEFAULT_WEIGHT, Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum, WEIGHT_MAX,
+    DEFAULT_WEIGHT, Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum, TunnelParts, WEIGHT_MAX,
     parse_destination_address,
 };
 pub use error::{Error, ErrorKind, InvalidArgument, Operation};

@@ -62,6 +62,20 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// Reads the name of a protocol that can be sent.
+impl FromStr for Protocol {
+    type Err = InvalidArgument;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tcp" => Ok(Self::Tcp),
+            "udp" => Ok(Self::Udp),
+            "sctp" => Ok(Self::Sctp),
+            _ => Err(InvalidArgument::new("protocol", format!("'{text}' is none of tcp, udp and sctp"))),
+        }
+    }
+}
+
 /// The address family of a service or a destination (`IPVS_SVC_ATTR_AF`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
@@ -76,6 +90,27 @@ impl From<IpAddr> for Family {
         match address {
             IpAddr::V4(_) => Self::Ipv4,
             IpAddr::V6(_) => Self::Ipv6,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+        })
+    }
+}
+
+impl FromStr for Family {
+    type Err = InvalidArgument;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ipv4" => Ok(Self::Ipv4),
+            "ipv6" => Ok(Self::Ipv6),
+            _ => Err(InvalidArgument::new("family", format!("'{text}' is neither ipv4 nor ipv6"))),
         }
     }
 }
@@ -193,12 +228,7 @@ impl FromStr for ServiceId {
             Self::Fwmark { mark: decimal(mark).ok_or_else(wrong)?, family }
         } else {
             let (protocol, address) = text.split_once("://").ok_or_else(wrong)?;
-            let protocol = match protocol {
-                "tcp" => Protocol::Tcp,
-                "udp" => Protocol::Udp,
-                "sctp" => Protocol::Sctp,
-                _ => return Err(wrong()),
-            };
+            let protocol = protocol.parse().map_err(|_| wrong())?;
             Self::Address { protocol, address: address.parse().map_err(|_| wrong())? }
         };
         id.check()?;
@@ -351,6 +381,21 @@ impl Netmask {
             }
             (Self::Prefix(length), Family::Ipv6) => length.to_string(),
             (Self::Irregular(mask), _) => mask.to_string(),
+        }
+    }
+
+    /// Reads the text form of ipvsadm in a service of this family.
+    pub fn parse(text: &str, family: Family) -> Result<Self, InvalidArgument> {
+        let wrong = |reason| InvalidArgument::new("netmask", format!("'{text}' is not {reason}"));
+        match family {
+            Family::Ipv4 => {
+                let mask: Result<Ipv4Addr, _> = text.parse();
+                mask.map(Self::from).map_err(|_| wrong("a mask; write 255.255.255.0"))
+            }
+            Family::Ipv6 => {
+                let length = decimal(text).and_then(|length| u8::try_from(length).ok());
+                length.map(Self::Prefix).ok_or_else(|| wrong("a prefix length from 1 to 128"))
+            }
         }
     }
 

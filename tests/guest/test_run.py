@@ -3,6 +3,8 @@
 `make test-guest` boots User-Mode Linux only, `make test-debian-kernel` boots Debian's kernel in the same tests.
 """
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import os

@@ -1,5 +1,7 @@
 """Every test gets a network namespace of its own in the guest, and with it an empty IPVS table."""
 
+from __future__ import annotations
+
 import ctypes
 import itertools
 import os

@@ -1,5 +1,7 @@
 """The harness itself, as far as it can be seen from inside."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys

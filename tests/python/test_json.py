@@ -1,5 +1,7 @@
 """`ipvsadm --json`: its schema holds for everything it prints, and its values are those of the text listings."""
 
+from __future__ import annotations
+
 import json
 import socket
 import subprocess

@@ -1,5 +1,7 @@
 """What the README shows works as it stands."""
 
+from __future__ import annotations
+
 import re
 import shutil
 import subprocess

@@ -1,5 +1,7 @@
 """The set-up script where something is missing: it says what, in one line. The guest's files may be changed freely."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess

@@ -488,7 +488,7 @@ impl<'a> Given<'a> {
             };
         }
         let family = service.id.family();
-        if let Some(netmask) = self.read_value(Name::Netmask, |text| netmask(text, family))? {
+        if let Some(netmask) = self.read_value(Name::Netmask, |text| Netmask::parse(text, family))? {
             service.netmask = netmask;
         }
         service.persistence_engine = self.get(Name::PersistEngine).map(|option| option.value().to_owned());
@@ -628,16 +628,6 @@ impl<'a> Given<'a> {
 
 fn number<T: FromStr>(field: &'static str, text: &str, range: &str) -> Result<T, InvalidArgument> {
     text.parse().map_err(|_| InvalidArgument::new(field, format!("'{text}' is not {range}")))
-}
-
-fn netmask(text: &str, family: Family) -> Result<Netmask, InvalidArgument> {
-    match family {
-        Family::Ipv4 => text
-            .parse::<Ipv4Addr>()
-            .map(Netmask::from)
-            .map_err(|_| InvalidArgument::new("netmask", format!("'{text}' is not a mask; write 255.255.255.0"))),
-        Family::Ipv6 => number("netmask", text, "a prefix length from 1 to 128").map(Netmask::Prefix),
-    }
 }
 
 /// Reads `HOST[:PORT]`. An IPv6 address with a port is in brackets; without them every colon is the address's.

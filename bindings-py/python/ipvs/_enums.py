@@ -1,0 +1,127 @@
+"""The enumerations. Each member is its text, too: `Forwarding.MASQUERADE == "masquerade"`."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import ipvs
+
+
+class _Text(str, Enum):
+    """Members that are their text."""
+
+    def __new__(cls, value: str) -> _Text:  # noqa: PYI034, `Self` is younger than Python 3.9
+        """Make a member of its text."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        return member
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return str.__str__(self)
+
+    def __repr__(self) -> str:
+        """Return what evaluates to it."""
+        known = self.name in type(self).__members__
+        return f"{type(self).__name__}.{self.name}" if known else f"{type(self).__name__}({self.value!r})"
+
+    def __format__(self, spec: str) -> str:
+        """Format the text."""
+        return str.__format__(self, spec)
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Text | None:
+        """Take the number of what a newer kernel has and this library has no name for. It is only ever listed."""
+        if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
+            return None
+        member = str.__new__(cls, value)
+        member._name_ = f"NUMBER_{value}"
+        member._value_ = value
+        return member
+
+
+class Protocol(_Text):
+    """The transport protocol of a virtual service."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    SCTP = "sctp"
+
+
+class Family(_Text):
+    """An address family."""
+
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+class Forwarding(_Text):
+    """How packets reach a destination.
+
+    MASQUERADE: addresses are rewritten both ways (NAT). TUNNEL: packets are wrapped. DIRECT_ROUTE: packets go to the
+    destination's hardware address unchanged. LOCAL_NODE: the destination is this machine.
+    """
+
+    MASQUERADE = "masquerade"
+    LOCAL_NODE = "local-node"
+    TUNNEL = "tunnel"
+    DIRECT_ROUTE = "direct-route"
+
+
+class TunnelType(_Text):
+    """How packets are wrapped on their way to a destination."""
+
+    IPIP = "ipip"
+    GUE = "gue"
+    GRE = "gre"
+
+
+class TunnelChecksum(_Text):
+    """The checksum of a tunnel. REMOTE is remote checksum offload, for GUE only."""
+
+    OFF = "off"
+    ON = "on"
+    REMOTE = "remote"
+
+
+class SchedulerFlag(_Text):
+    """A flag whose meaning the scheduler gives.
+
+    FALLBACK: another destination when the chosen one is not available; PORT: the client's port is hashed too.
+    """
+
+    SH_FALLBACK = "sh-fallback"
+    SH_PORT = "sh-port"
+    MH_FALLBACK = "mh-fallback"
+    MH_PORT = "mh-port"
+    FLAG_1 = "flag-1"
+    FLAG_2 = "flag-2"
+    FLAG_3 = "flag-3"
+
+
+class Role(_Text):
+    """What a synchronisation daemon does: the MASTER sends its connections out, the BACKUP takes connections in."""
+
+    MASTER = "master"
+    BACKUP = "backup"
+
+
+class Ensured(_Text):
+    """Whether an object was made or only changed."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+
+
+class Outcome(_Text):
+    """What became of one command of a batch: UNKNOWN was sent, and whether it was done is not known."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not-sent"
+
+
+for _public in _Text.__subclasses__():
+    _public.__module__ = "ipvs"
+    setattr(ipvs, _public.__name__, _public)

@@ -1,0 +1,37 @@
+//! The classes of the module that are written in Python: enumerations, named tuples, exceptions.
+
+use pyo3::call::PyCallArgs;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+type Module = PyOnceLock<Py<PyModule>>;
+
+fn module<'a, 'py>(python: Python<'py>, loaded: &'a Module, name: &str) -> PyResult<&'a Bound<'py, PyModule>> {
+    Ok(loaded.get_or_try_init(python, || python.import(name).map(Bound::unbind))?.bind(python))
+}
+
+/// The member of an enumeration that is this text.
+pub(crate) fn member<'py>(python: Python<'py>, class: &str, text: &str) -> PyResult<Bound<'py, PyAny>> {
+    static ENUMS: Module = PyOnceLock::new();
+    module(python, &ENUMS, "ipvs._enums")?.getattr(class)?.call1((text,))
+}
+
+/// A named tuple with these fields.
+pub(crate) fn record<'py>(
+    python: Python<'py>,
+    class: &str,
+    fields: impl PyCallArgs<'py>,
+) -> PyResult<Bound<'py, PyAny>> {
+    static RECORDS: Module = PyOnceLock::new();
+    module(python, &RECORDS, "ipvs._records")?.getattr(class)?.call1(fields)
+}
+
+/// An exception, made by one of the functions for that.
+pub(crate) fn exception<'py>(python: Python<'py>, function: &str, arguments: impl PyCallArgs<'py>) -> PyErr {
+    static ERRORS: Module = PyOnceLock::new();
+    let made = module(python, &ERRORS, "ipvs._errors").and_then(|errors| errors.getattr(function)?.call1(arguments));
+    match made {
+        Ok(error) => PyErr::from_value(error),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,98 @@
+//! What became of a batch.
+
+use std::fmt::Display;
+
+use ipvs_core::{Command, Error, Outcome};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+
+use crate::error::raise;
+use crate::log::{log, logger};
+use crate::python::member;
+
+/// What became of a batch. A command that fails does not stop the rest, so look at it: `check` raises what failed.
+#[pyclass(frozen, module = "ipvs")]
+pub(crate) struct Report {
+    failed: Vec<(usize, Py<PyAny>)>,
+    interrupted: Option<Py<PyAny>>,
+    /// The texts of the enumeration `Outcome`.
+    outcomes: Vec<&'static str>,
+    total: usize,
+}
+
+impl Report {
+    /// Nothing is sent yet.
+    pub fn new(total: usize) -> Self {
+        Self { failed: Vec::new(), interrupted: None, outcomes: Vec::with_capacity(total), total }
+    }
+
+    /// Takes in what became of the next commands.
+    pub fn extend(&mut self, python: Python<'_>, commands: &[Command], report: &ipvs_core::Report) -> PyResult<()> {
+        let start = self.outcomes.len();
+        let is_logged = logger(python)?.is_some();
+        for (command, outcome) in commands.iter().zip(report.outcomes()) {
+            let (text, error) = match outcome {
+                Outcome::Done => ("done", None),
+                Outcome::Failed(error) => ("failed", Some(error.to_string())),
+                Outcome::Unknown => {
+                    ("unknown", Some(format!("cannot {}: whether it was done is not known", command.operation())))
+                }
+                Outcome::NotSent => break,
+            };
+            self.outcomes.push(text);
+            if is_logged {
+                log(python, &command.operation(), error.as_ref().map(|error| error as &dyn Display))?;
+            }
+        }
+        let value = |error: &Error| raise(python, error).into_value(python).into_any();
+        self.failed.extend(report.failed.iter().map(|(position, error)| (start + position, value(error))));
+        self.interrupted = report.interrupted.as_ref().map(value);
+        Ok(())
+    }
+
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted.is_some()
+    }
+}
+
+#[pymethods]
+impl Report {
+    /// The commands that were refused: position in the batch, from 0, and the error.
+    #[getter]
+    fn failed<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(python, self.failed.iter().map(|(position, error)| (*position, error.bind(python))))
+    }
+
+    /// The error that ended the batch before its end; None if nothing did.
+    #[getter]
+    fn interrupted(&self, python: Python<'_>) -> Option<Py<PyAny>> {
+        self.interrupted.as_ref().map(|error| error.clone_ref(python))
+    }
+
+    /// The Outcome of each command, in order.
+    #[getter]
+    fn outcomes<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let texts = ["done", "failed", "unknown", "not-sent"];
+        let members: Vec<_> = texts.iter().map(|text| member(python, "Outcome", text)).collect::<PyResult<_>>()?;
+        let of = |text: &str| members[texts.iter().position(|known| *known == text).unwrap_or(3)].clone();
+        let not_sent = std::iter::repeat_n("not-sent", self.total - self.outcomes.len());
+        PyTuple::new(python, self.outcomes.iter().copied().chain(not_sent).map(of).collect::<Vec<_>>())
+    }
+
+    /// Whether every command was done.
+    #[getter]
+    fn is_done(&self) -> bool {
+        self.failed.is_empty() && self.interrupted.is_none() && self.outcomes.len() == self.total
+    }
+
+    /// Raises the first error, if there is any: of a command that was refused, or what ended the batch.
+    fn check(&self, python: Python<'_>) -> PyResult<()> {
+        let error = self.failed.first().map(|(_, error)| error).or(self.interrupted.as_ref());
+        error.map_or(Ok(()), |error| Err(PyErr::from_value(error.bind(python).clone())))
+    }
+
+    fn __repr__(&self) -> String {
+        let done = self.outcomes.iter().filter(|text| **text == "done").count();
+        format!("<Report of {} commands: {done} done, {} failed>", self.total, self.failed.len())
+    }
+}

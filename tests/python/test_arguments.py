@@ -1,0 +1,97 @@
+"""A wrong argument is a ValueError or a TypeError that names it, and nothing is sent."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable
+
+import ipvs
+import pytest
+
+WEB = "tcp://10.0.0.1:80"
+REAL = "192.168.1.10:80"
+SERVICE = ipvs.Service(WEB)
+Make = Callable[[], Any]
+
+VALUES: list[tuple[Make, str]] = [
+    (lambda: ipvs.Service("10.0.0.1:80"), "service: '10.0.0.1:80' is not an id; write tcp://"),
+    (lambda: ipvs.Service("tcp://10.0.0.1:80\0"), "service: "),
+    (lambda: ipvs.Service("\udc80"), "id: it has a lone surrogate"),
+    (ipvs.Service, "id: an id is needed"),
+    (lambda: ipvs.Service(WEB, port=80), "id: the id has its parts already"),
+    (lambda: ipvs.Service(protocol="tcp", address="10.0.0.1"), "service: give an id, or protocol, address and port"),
+    (lambda: ipvs.Service(protocol="icmp", address="10.0.0.1", port=1), "protocol: 'icmp' is none of tcp, udp"),
+    (lambda: ipvs.Service(protocol="tcp", address="10.0.0", port=1), "address: '10.0.0' is no IP address"),
+    (lambda: ipvs.Service(protocol="tcp", address="10.0.0.1", port=65536), "port: 65536 is not within 0 to 65535"),
+    (lambda: ipvs.Service(fwmark=0), "fwmark: 0 marks no packet"),
+    (lambda: ipvs.Service(fwmark=-1), "fwmark: -1 is not within 0 to 4294967295"),
+    (lambda: ipvs.Service(fwmark=7, family="ipx"), "family: 'ipx' is neither ipv4 nor ipv6"),
+    (lambda: ipvs.Service(WEB, scheduler="a-name-of-16-byte"), "scheduler: "),
+    (lambda: ipvs.Service(WEB, scheduler_flags=["sh-port"]), "scheduler_flags: 'sh-port' belongs to the scheduler sh"),
+    (lambda: ipvs.Service(WEB, persistence_timeout=0), "persistence_timeout: 0 is not within 1 to 4294967"),
+    (lambda: ipvs.Service(WEB, netmask=33), "netmask: the prefix length 33"),
+    (lambda: ipvs.Service(WEB, netmask="255.0.255.0"), "netmask: 255.0.255.0 has holes"),
+    (lambda: ipvs.Service(WEB, persistence_engine=""), "persistence_engine: the name is empty"),
+    (lambda: ipvs.Service(WEB, one_packet=True), "one_packet: only a UDP service"),
+    (lambda: ipvs.Service("tcp://10.0.0.1:0"), "port: 0 means every port"),
+    (lambda: ipvs.Destination("192.168.1.10"), "destination: '192.168.1.10' is not an address"),
+    (lambda: ipvs.Destination(address="192.168.1.10"), "destination: give the destination's address and its port"),
+    (lambda: ipvs.Destination(REAL, weight=2147483648), "weight: 2147483648 is above 2147483647"),
+    (lambda: ipvs.Destination(REAL, weight=10**30), "weight: 1000000000000000000000000000000 is not within 0 to"),
+    (lambda: ipvs.Destination(REAL, forwarding="nat"), "forwarding: 'nat' is none of masquerade, tunnel"),
+    (lambda: ipvs.Destination(REAL, forwarding="masquerade", tunnel="gre"), "tunnel: masquerade has none"),
+    (lambda: ipvs.Destination(REAL, tunnel=ipvs.Tunnel("gue")), "tunnel: a GUE tunnel needs a port"),
+    (lambda: ipvs.Destination(REAL, tunnel=ipvs.Tunnel("gre", None, "remote")), "tunnel: a remote checksum is for"),
+    (lambda: ipvs.Destination(REAL, tunnel=ipvs.Tunnel("vxlan")), "tunnel: 'vxlan' is none of ipip, gue and gre"),
+    (lambda: ipvs.Destination(REAL, lower_threshold=1), "lower_threshold: 1 is above the upper threshold 0"),
+    (lambda: ipvs.SyncDaemon("slave", interface="eth0"), "role: 'slave' is neither master nor backup"),
+    (lambda: ipvs.SyncDaemon("master"), "interface: a daemon needs one"),  # type: ignore[call-arg]
+    (lambda: ipvs.SyncDaemon("master", interface="eth0", sync_id=256), "sync_id: 256 is not within 0 to 255"),
+    (lambda: ipvs.SyncDaemon("master", interface="eth0", group="10.0.0.1"), "group: 10.0.0.1 is not a multicast"),
+    (lambda: ipvs.Command.set_timeouts(tcp=2147484), "tcp: 2147484 is above 2147483 seconds"),
+    (lambda: ipvs.Command.add_destination(WEB, "[2001:db8::a]:80"), "forwarding: [2001:db8::a]:80 and tcp://10.0.0.1"),
+    (lambda: ipvs.Command.delete_service(""), "service: '' is not an id"),
+    (lambda: ipvs.Client(timeout=-1), "timeout: "),
+    (lambda: ipvs.Client(timeout=float("nan")), "timeout: "),
+    (lambda: ipvs.Client(timeout=float("inf")), "timeout: "),
+]
+
+TYPES: list[tuple[Make, str]] = [
+    (lambda: ipvs.Service(80), "id: a str is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Service(WEB, schedular="rr"), "there is no setting 'schedular'"),  # type: ignore[call-arg]
+    (lambda: ipvs.Service(WEB, scheduler=None), "scheduler: a str is needed, not NoneType"),  # type: ignore[arg-type]
+    (lambda: ipvs.Service(WEB, scheduler_flags="flag-1"), "scheduler_flags: an iterable of str is needed, not str"),
+    (lambda: ipvs.Service(WEB, scheduler_flags=[1]), "scheduler_flags: a str is needed, not int"),  # type: ignore[list-item]
+    (lambda: ipvs.Service(WEB, one_packet=1), "one_packet: a bool is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Service(WEB, persistence_timeout=1.5), "persistence_timeout: an int is needed, not float"),  # type: ignore[arg-type]
+    (lambda: ipvs.Service(protocol="tcp", address=1, port=2), "address: an IP address, as a str or"),  # type: ignore[arg-type]
+    (lambda: ipvs.Destination(80), "destination: a Destination, the str of one, or an address and a port"),  # type: ignore[arg-type]
+    (lambda: ipvs.Destination(REAL, weight="5"), "weight: an int is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.Destination(REAL, tunnel=5), "tunnel: a Tunnel or the str of its type is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Command.add_service(WEB), "service: a Service is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.Command.delete_service(80), "service: a Service or the str of an id is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Command.add_destination(WEB, ipvs.Destination(REAL), weight=5), "has its settings already"),
+    (lambda: ipvs.Command.set_timeouts((1, 2)), "timeouts: a Timeouts of whole numbers is needed, not tuple"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client(5), "positional"),  # type: ignore[call-arg]
+    (lambda: ipvs.Client(timeout="5"), "timeout: a number of seconds is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client(netns=5), "netns: a str is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.parse_rules(b"-C"), "text: a str is needed, not bytes"),  # type: ignore[arg-type]
+    (lambda: ipvs.ServiceEntry(SERVICE, stats=(1, 2)), "stats: a Stats of whole numbers is needed"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("make", "message"), VALUES, ids=[message for _, message in VALUES])
+def test_values(make: Make, message: str) -> None:
+    """What is out of range or does not go together is a ValueError, and an Error with the field's name."""
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}") as caught:
+        make()
+    assert isinstance(caught.value, ipvs.InvalidArgument)
+    assert caught.value.field == message.split(":", 1)[0]
+    assert caught.value.kind == "invalid_argument"
+
+
+@pytest.mark.parametrize(("make", "message"), TYPES, ids=[message for _, message in TYPES])
+def test_types(make: Make, message: str) -> None:
+    """What is of another type is a TypeError."""
+    with pytest.raises(TypeError, match=re.escape(message)):
+        make()
