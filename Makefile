@@ -22,7 +22,7 @@ setup:
 
 build: setup
 	cargo build --workspace --exclude ipvs-python
-	@maturin develop >target/maturin.log 2>&1 || { cat target/maturin.log; exit 1; }
+	@mkdir -p bindings-py/data && maturin develop >target/maturin.log 2>&1 || { cat target/maturin.log; exit 1; }
 	install -D target/debug/libipvs.so target/lua/5.4/ipvs.so
 
 test-unit: build

@@ -33,6 +33,8 @@ __all__ = [
 
 PROJECT = Path(__file__).resolve().parents[1]
 SCRIPTS = PROJECT / "bindings-py" / "data" / "scripts"
+# maturin wants the folder to be there, for metadata too.
+SCRIPTS.mkdir(parents=True, exist_ok=True)
 Settings = "dict[str, object] | None"
 
 
