@@ -1,0 +1,158 @@
+"""Each kind of error has its class, with the bases that Python's users expect."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Callable
+
+import ipvs
+import pytest
+
+WEB = ipvs.Service("tcp://10.0.0.1:80")
+REAL = "192.168.1.10:80"
+CORE = Path(__file__).parents[2] / "core" / "src" / "error.rs"
+
+
+def classes() -> list[type[ipvs.Error]]:
+    """Give the classes below `Error`."""
+    return ipvs.Error.__subclasses__()
+
+
+def test_every_kind_of_core_has_a_class() -> None:
+    """The names are core's, and no two classes share one."""
+    kinds = re.findall(r'^ +Self::\w+(?:\(_\)| \{ \.\. \})? => "(\w+)",$', CORE.read_text(), re.MULTILINE)
+    kinds = kinds[kinds.index("service_exists") :]
+    assert sorted(kinds) == sorted(error.kind for error in classes())
+    assert all(getattr(ipvs, error.__name__) is error for error in classes())
+
+
+@pytest.mark.parametrize(
+    ("error", "base"),
+    [
+        (ipvs.ServiceExists, FileExistsError),
+        (ipvs.DestinationExists, FileExistsError),
+        (ipvs.DaemonExists, FileExistsError),
+        (ipvs.PermissionDenied, PermissionError),
+        (ipvs.SettingDenied, PermissionError),
+        (ipvs.TimedOut, TimeoutError),
+        (ipvs.InvalidArgument, ValueError),
+        (ipvs.RuleError, ValueError),
+        (ipvs.Error, OSError),
+    ],
+)
+def test_bases(error: type[Exception], base: type[Exception]) -> None:
+    """Whoever knows Python's own exceptions catches them by those."""
+    assert issubclass(error, base)
+
+
+def test_refusals_of_the_kernel() -> None:
+    """Each has its class, the kernel's number, operation and object, and tells them."""
+    lb = ipvs.Client()
+    lb.add_service(WEB)
+    lb.add_destination(WEB, REAL, forwarding="masquerade")
+    lb.start_daemon(ipvs.SyncDaemon("master", interface="lo"))
+    missing = "udp://10.0.0.1:53"
+    other = ipvs.Service(missing, scheduler="nosuch")
+    cases: list[tuple[Callable[[], object], type[ipvs.Error], int, str, str | None]] = [
+        (lambda: lb.add_service(WEB), ipvs.ServiceExists, errno.EEXIST, "add_service", WEB.id),
+        (lambda: lb.service(missing), ipvs.NoSuchService, errno.ESRCH, "service", missing),
+        (lambda: lb.destinations(missing), ipvs.NoSuchService, errno.ESRCH, "destinations", missing),
+        (lambda: lb.edit_service(ipvs.Service(missing)), ipvs.NoSuchService, errno.ESRCH, "edit_service", missing),
+        (lambda: lb.delete_service(missing), ipvs.NoSuchService, errno.ESRCH, "delete_service", missing),
+        (lambda: lb.zero(missing), ipvs.NoSuchService, errno.ESRCH, "zero", missing),
+        (lambda: lb.add_service(other), ipvs.NoSuchScheduler, errno.ENOENT, "add_service", missing),
+        (
+            lambda: lb.add_service(ipvs.Service(missing, persistence_timeout=1, persistence_engine="nosuch")),
+            ipvs.NoSuchPersistenceEngine,
+            errno.ENOENT,
+            "add_service",
+            missing,
+        ),
+        (
+            lambda: lb.add_destination(WEB, REAL, forwarding="masquerade"),
+            ipvs.DestinationExists,
+            errno.EEXIST,
+            "add_destination",
+            f"{REAL} of {WEB.id}",
+        ),
+        (
+            lambda: lb.edit_destination(WEB, "192.168.1.11:80"),
+            ipvs.NoSuchDestination,
+            errno.ENOENT,
+            "edit_destination",
+            f"192.168.1.11:80 of {WEB.id}",
+        ),
+        (
+            lambda: lb.set_weight(WEB, "192.168.1.11:80", 5),
+            ipvs.NoSuchDestination,
+            errno.ENOENT,
+            "set_weight",
+            f"192.168.1.11:80 of {WEB.id}",
+        ),
+        (
+            lambda: lb.add_destination(WEB, "224.0.0.1:80"),
+            ipvs.DestinationRefused,
+            errno.EINVAL,
+            "add_destination",
+            f"224.0.0.1:80 of {WEB.id}",
+        ),
+        (
+            lambda: lb.start_daemon(ipvs.SyncDaemon("master", interface="lo")),
+            ipvs.DaemonExists,
+            errno.EEXIST,
+            "start_daemon",
+            "master",
+        ),
+        (
+            lambda: lb.start_daemon(ipvs.SyncDaemon("backup", interface="nosuch")),
+            ipvs.NoSuchInterface,
+            errno.ENODEV,
+            "start_daemon",
+            "backup",
+        ),
+        (lambda: lb.stop_daemon("backup"), ipvs.NoSuchDaemon, errno.ESRCH, "stop_daemon", "backup"),
+        (lambda: lb.setting("timeout_icmp"), ipvs.NoSuchSetting, errno.ENOENT, "setting", "timeout_icmp"),
+        (lambda: ipvs.Client(netns="nosuch"), ipvs.NamespaceError, errno.ENOENT, "connect", None),
+    ]
+    for run, kind, number, operation, about in cases:
+        with pytest.raises(ipvs.Error) as caught:
+            run()
+        error = caught.value
+        assert type(error) is kind
+        assert (error.errno, error.operation, error.object) == (number, operation, about)
+        assert str(error).startswith("cannot ")
+        assert about is None or all(part in str(error) for part in about.split(" of "))
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301
+        assert (type(again), str(again), again.kind, again.object) == (kind, str(error), error.kind, about)
+
+
+def test_without_privilege() -> None:
+    """Importing needs none, and connecting; the first operation says what is missing."""
+    program = (
+        "import ipvs\ntry:\n    ipvs.Client().info()\nexcept PermissionError as error:\n    print(error.errno, error)"
+    )
+    without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
+    ran = subprocess.run([*without, sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert ran.stdout.startswith(f"{errno.EPERM} cannot read the IPVS version: permission denied: CAP_NET_ADMIN")
+
+
+def test_what_everybody_may_see() -> None:
+    """The overview needs no privilege."""
+    lb = ipvs.Client()
+    lb.add_service(ipvs.Service("tcp://10.0.0.1:80", persistence_timeout=60))
+    lb.add_destination(WEB, REAL, forwarding="masquerade", weight=5)
+    child = os.fork()
+    if child == 0:
+        os.setuid(65534)
+        real = ipvs.OverviewDestination(REAL, ipvs.Forwarding.MASQUERADE, 5, 0, 0)
+        expected = ipvs.OverviewService(
+            "tcp://10.0.0.1:80", "wlc", persistent=True, one_packet=False, destinations=(real,)
+        )
+        os._exit(0 if ipvs.overview() == [expected] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,0 +1,255 @@
+"""What Python's users expect of a library: batches, threads, forks, signals, logs, and no leaks."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import ipvs
+import pytest
+from conftest import Witness
+
+WEB = ipvs.Service("tcp://10.0.0.1:80", scheduler="wrr")
+
+
+def services(count: int) -> list[ipvs.Command]:
+    """Give commands that add so many services."""
+    ids = (f"tcp://10.{number >> 16}.{number >> 8 & 255}.{number & 255}:80" for number in range(count))
+    return [ipvs.Command.add_service(ipvs.Service(id)) for id in ids]  # noqa: A001, the word for it
+
+
+def test_a_batch_says_what_became_of_each(witness: Witness) -> None:
+    """One that fails does not stop the rest, and is in the report with its place."""
+    lb = ipvs.Client()
+    add = ipvs.Command.add_service(WEB)
+    report = lb.batch(iter([add, add, ipvs.Command.add_destination(WEB, "192.168.1.10:80", forwarding="masquerade")]))
+    outcomes = ipvs.Outcome
+    assert report.outcomes == (outcomes.DONE, outcomes.FAILED, outcomes.DONE)
+    assert not report.is_done
+    assert report.interrupted is None
+    [(place, error)] = report.failed
+    assert (place, type(error), error.object) == (1, ipvs.ServiceExists, WEB.id)
+    with pytest.raises(ipvs.ServiceExists, match="it exists already"):
+        report.check()
+    assert repr(report) == "<Report of 3 commands: 2 done, 1 failed>"
+    assert len(witness()) == 2
+    done = lb.batch([])
+    done.check()
+    assert (done.is_done, done.outcomes) == (True, ())
+
+
+def test_failures_of_a_long_batch_keep_their_places() -> None:
+    """However the batch is cut, the places are those of the commands."""
+    lb = ipvs.Client()
+    commands = services(2500)
+    lb.batch(commands[1999:2002]).check()
+    report = lb.batch(commands)
+    assert [place for place, _ in report.failed] == [1999, 2000, 2001]
+    assert [place for place, outcome in enumerate(report.outcomes) if outcome == ipvs.Outcome.FAILED] == [
+        1999,
+        2000,
+        2001,
+    ]
+    assert len(lb.services()) == 2500
+
+
+def test_a_wrong_command_stops_a_batch_before_it_begins(witness: Witness) -> None:
+    """Nothing is sent."""
+    lb = ipvs.Client()
+    with pytest.raises(TypeError, match="commands: a Command is needed, not str"):
+        lb.batch([*services(3), "-C"])  # type: ignore[list-item]
+    with pytest.raises(ipvs.RuleError, match=r"^2:1: "):
+        lb.restore("-A -t 10.0.0.1:80\nnonsense\n", clear=True)
+    assert witness() == []
+
+
+def test_save_and_restore(witness: Witness) -> None:
+    """A saved table comes back, in place of what is there if asked."""
+    lb = ipvs.Client()
+    lb.add_service(WEB)
+    lb.add_destination(WEB, "192.168.1.10:80", forwarding="masquerade", upper_threshold=5)
+    saved = lb.save()
+    lb.flush()
+    lb.add_service(ipvs.Service("udp://10.0.0.1:53"))
+    assert lb.restore(saved, clear=True).is_done
+    assert lb.save() == saved
+    assert len(witness()) == 2
+    assert [type(error) for _, error in lb.restore(saved).failed] == [ipvs.ServiceExists, ipvs.DestinationExists]
+
+
+def test_every_other_method(namespace: str) -> None:
+    """Settings, timeouts, daemons, weights, and what is there or not."""
+    lb = ipvs.Client()
+    created, updated = ipvs.Ensured.CREATED, ipvs.Ensured.UPDATED
+    assert [lb.ensure_service(WEB), lb.ensure_service(WEB)] == [created, updated]
+    real = ("192.168.1.10", 80)
+    assert lb.ensure_destination(WEB, real, forwarding="masquerade", weight=3) is created
+    assert lb.ensure_destination(WEB, ipvs.Destination(real, forwarding="masquerade", weight=4)) is updated
+    assert lb.set_weight(WEB, real, 0) == 4
+    assert [(entry.weight, entry.forwarding) for entry in lb.destinations(WEB)] == [(0, ipvs.Forwarding.MASQUERADE)]
+    assert [lb.remove_destination(WEB, real), lb.remove_destination(WEB, real)] == [True, False]
+    lb.zero()
+    lb.zero(WEB)
+    assert lb.total_stats() == ipvs.Stats()
+    assert lb.service(WEB).stats.connections == 0
+    assert [lb.remove_service(WEB), lb.remove_service(WEB)] == [True, False]
+    lb.set_timeouts(tcp=901)
+    lb.set_timeouts(ipvs.Timeouts(udp=302))
+    assert (lb.timeouts().tcp, lb.timeouts().udp) == (901, 302)
+    lb.run(ipvs.Command.set_timeouts(tcp_fin=121))
+    assert lb.timeouts() == ipvs.Timeouts(901, 121, 302)
+    lb.start_daemon(ipvs.SyncDaemon("master", interface="lo", sync_id=7))
+    [daemon] = lb.daemons()
+    assert (daemon.role, daemon.interface, daemon.sync_id, daemon.port) == (ipvs.Role.MASTER, "lo", 7, 8848)
+    lb.stop_daemon(daemon.role)
+    assert lb.daemons() == []
+    settings = lb.settings()
+    assert settings.keys() <= ipvs.SETTINGS.keys()
+    assert (settings["conntrack"], settings["sync_threshold"]) == (False, (3, 50))
+    values: dict[str, bool | int | tuple[int, int]] = {"conntrack": True, "sync_threshold": (4, 60), "drop_entry": 1}
+    for name, value in values.items():
+        lb.set_setting(name, value)
+        assert lb.setting(name) == value
+    lb.set_setting("conntrack", 0)
+    assert lb.setting("conntrack") is False
+    with pytest.raises(ipvs.InvalidArgument, match="drop_entry: 7 is not 0 to 3"):
+        lb.set_setting("drop_entry", 7)
+    assert list(lb.connections()) == []
+    assert namespace
+
+
+def test_a_namespace_by_name(namespace: str, witness: Witness) -> None:
+    """A client works in another namespace than its thread."""
+    subprocess.run(["ip", "netns", "add", f"{namespace}-b"], check=True)
+    try:
+        with ipvs.Client(netns=f"{namespace}-b") as there, ipvs.Client() as here:
+            there.add_service(WEB)
+            assert (len(there.services()), here.services(), witness()) == (1, [], [])
+            assert repr(there) == f'<ipvs.Client netns="{namespace}-b">'
+    finally:
+        subprocess.run(["ip", "netns", "delete", f"{namespace}-b"], check=True)
+
+
+def test_a_closed_client_says_so() -> None:
+    """Leaving its block closes it, once more does nothing, and its socket is gone."""
+
+    def sockets() -> int:
+        targets = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]  # noqa: PTH115
+        return sum(target.startswith("socket:") for target in targets)
+
+    before = sockets()
+    with ipvs.Client() as lb:
+        assert sockets() == before + 1
+    assert sockets() == before
+    lb.close()
+    with pytest.raises(ValueError, match="the client is closed"):
+        lb.info()
+    assert repr(lb) == "<ipvs.Client closed>"
+
+
+def names(lb: ipvs.Client) -> list[ipvs.ServiceEntry]:
+    """List in another process."""
+    return lb.services()
+
+
+def connect_and_list(_: int) -> list[ipvs.ServiceEntry]:
+    """Connect and list in another process."""
+    return ipvs.Client().services()
+
+
+def test_multiprocessing() -> None:
+    """Objects come back from other processes as they are, whichever way those start."""
+    lb = ipvs.Client()
+    lb.add_service(WEB)
+    for method in ["fork", "spawn"]:
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            assert pool.map(connect_and_list, range(4)) == [lb.services()] * 4
+
+
+def test_control_c_ends_a_long_batch() -> None:
+    """A KeyboardInterrupt comes between two pieces, with what was done until then in the table."""
+    commands = services(100_000)
+    lb = ipvs.Client()
+    timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        lb.batch(commands)
+    timer.join()
+    done = len(lb.services())
+    assert 0 < done < len(commands)
+    assert done % 1000 == 0
+    lb.batch(commands[done : done + 1]).check()
+
+
+def test_operations_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Each, with its object and how it ended, at the level of debugging only."""
+    lb = ipvs.Client()
+    lb.add_service(WEB)
+    assert caplog.messages == []
+    with caplog.at_level(logging.DEBUG, logger="ipvs"):
+        lb.set_timeouts(tcp=900)
+        lb.batch([ipvs.Command.flush(), ipvs.Command.delete_service(WEB)])
+        with pytest.raises(ipvs.NoSuchService):
+            lb.service(WEB)
+    assert caplog.messages == [
+        "set the timeouts: done",
+        "delete all services: done",
+        "cannot delete service tcp://10.0.0.1:80: there is no such service",
+        "cannot read service tcp://10.0.0.1:80: there is no such service",
+    ]
+    assert {(record.name, record.levelname) for record in caplog.records} == {("ipvs", "DEBUG")}
+
+
+def test_importing_loads_nothing_dear() -> None:
+    """Enumerations and named tuples load when they are asked for; `logging` is left to the program."""
+    program = (
+        "import sys; before = set(sys.modules); import ipvs; "
+        "print(*sorted(set(sys.modules) - before)); ipvs.Forwarding; assert 'enum' in sys.modules; "
+        "assert set(ipvs.__all__) <= set(dir(ipvs)); from ipvs import *; assert Stats().connections == 0; "
+        "import ipvs as again\ntry:\n    again.nosuch\nexcept AttributeError as e:\n    print(e)"
+    )
+    # Not by `site`, which has imported all kinds of things.
+    environment = {**os.environ, "PYTHONPATH": str(Path(ipvs.__file__).parents[1])}
+    command = [sys.executable, "-S", "-c", program]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    loaded = "__future__ ipvs ipvs._errors ipvs._ipvs"
+    assert ran.stdout.splitlines() == [loaded, "module 'ipvs' has no attribute 'nosuch'"]
+
+
+def resident() -> int:
+    """Give the memory of this process in KiB."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
+
+
+def descriptors() -> int:
+    """Count the open files of this process."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_nothing_grows() -> None:
+    """100,000 operations, errors among them, leave memory and descriptors as they were."""
+    lb = ipvs.Client()
+    lb.add_service(WEB)
+    lb.add_destination(WEB, "192.168.1.10:80", forwarding="masquerade")
+
+    def work(rounds: int) -> None:
+        for weight in range(rounds):
+            lb.set_weight(WEB, "192.168.1.10:80", weight)
+            with pytest.raises(ipvs.NoSuchService):
+                lb.delete_service("udp://10.0.0.1:53")
+            assert len(lb.destinations(WEB)) == 1
+            assert lb.service(WEB).stats.connections == 0
+            assert not lb.batch([ipvs.Command.add_service(WEB)]).is_done
+
+    work(1000)
+    memory, files = resident(), descriptors()
+    work(20_000)
+    assert resident() - memory < 512
+    assert descriptors() == files
