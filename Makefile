@@ -8,12 +8,12 @@ unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
 GUEST := tests/guest/run
 
 .PHONY: demo test lint bench bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-python \
-	test-lua format clean
+	test-package test-lua format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
 
-test: test-unit test-guest test-kernel test-python test-lua
+test: test-unit test-guest test-kernel test-python test-package test-lua
 
 # Everything below here is a part of the two above.
 
@@ -44,6 +44,10 @@ test-kernel: build
 test-python: build
 	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/python
 
+# Builds the wheel and the sdist, installs them, and runs the module's tests on the oldest and the newest Python here.
+test-package: setup
+	python -m pytest tests/package
+
 test-lua: build
 	$(GUEST) -- tests/lua/run
 
@@ -53,7 +57,7 @@ lint: build
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
 	ruff format --check .
 	ruff check .
-	mypy bindings-py/python demo tests/python tests/guest
+	mypy bindings-py demo tests/python tests/guest tests/package
 	python -m mypy.stubtest ipvs
 	luacheck --quiet --no-color bindings-lua demo tests/lua
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run

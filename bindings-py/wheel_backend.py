@@ -35,7 +35,6 @@ PROJECT = Path(__file__).resolve().parents[1]
 SCRIPTS = PROJECT / "bindings-py" / "data" / "scripts"
 # maturin wants the folder to be there, for metadata too.
 SCRIPTS.mkdir(parents=True, exist_ok=True)
-Settings = "dict[str, object] | None"
 
 
 def build_programs() -> None:
@@ -51,13 +50,17 @@ def build_programs() -> None:
         shutil.copy2(program, SCRIPTS)
 
 
-def build_wheel(directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+def build_wheel(
+    directory: str, config_settings: dict[str, object] | None = None, metadata_directory: str | None = None
+) -> str:
     """Build the wheel with the programs in it."""
     build_programs()
-    return maturin.build_wheel(directory, config_settings, metadata_directory)
+    return str(maturin.build_wheel(directory, config_settings, metadata_directory))
 
 
-def build_editable(directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
+def build_editable(
+    directory: str, config_settings: dict[str, object] | None = None, metadata_directory: str | None = None
+) -> str:
     """Build the wheel that points here, with the programs in it."""
     build_programs()
-    return maturin.build_editable(directory, config_settings, metadata_directory)
+    return str(maturin.build_editable(directory, config_settings, metadata_directory))

@@ -1,0 +1,167 @@
+"""The wheel and the sdist: what is in them, that they install anywhere, and the tests of the module on other Pythons.
+
+These run on the machine itself: they build, look into archives and make virtual environments. What needs IPVS they run
+in the guest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+VERSION = re.search(r'^version = "(.*)"$', (PROJECT / "Cargo.toml").read_text(), re.MULTILINE)[1]  # type: ignore[index]
+PROGRAMS = ["ipvsadm", "ipvsadm-restore", "ipvsadm-save"]
+MODULE = ["__init__.py", "__init__.pyi", "_enums.py", "_errors.py", "_ipvs.abi3.so", "_ipvs.pyi", "_records.py"]
+#: What a build of ours leaves behind is not built again.
+BUILD = {**os.environ, "CARGO_TARGET_DIR": str(PROJECT / "target")}
+#: The tests that need nothing but the installed module.
+SUITE = [
+    f"tests/python/test_{name}.py" for name in ["objects", "arguments", "client", "errors", "manners", "witnesses"]
+]
+
+
+def run(*command: object, **options: object) -> str:
+    """Run a program, and show what it said if it fails."""
+    ran = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return str(ran.stdout)
+
+
+def version_of(python: Path) -> tuple[int, int] | None:
+    """Give the version of an interpreter; None if it cannot run, is no CPython or cannot make environments."""
+    program = (
+        "import sys, venv, ensurepip; print(*sys.version_info[:2] if sys.implementation.name == 'cpython' else 'no')"
+    )
+    ran = subprocess.run([python, "-c", program], check=False, capture_output=True, text=True)
+    numbers = ran.stdout.split()
+    return (int(numbers[0]), int(numbers[1])) if ran.returncode == 0 and len(numbers) == 2 else None
+
+
+def pythons() -> list[Path]:
+    """Find the oldest and the newest Python of this machine that the module is for."""
+    folders = [Path(folder) for folder in os.environ["PATH"].split(os.pathsep)]
+    folders += Path.home().glob(".pyenv/versions/3.*/bin")
+    found = {(3, sys.version_info.minor): Path(sys.executable)}
+    for minor in range(9, 30):
+        for folder in folders:
+            python = folder / f"python3.{minor}"
+            if (3, minor) not in found and python.exists() and version_of(python) == (3, minor):
+                found[(3, minor)] = python
+    return [found[min(found)], found[max(found)]]
+
+
+PYTHONS = {".".join(map(str, version_of(python) or ())): python for python in pythons()}
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel as pip does."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, PROJECT, env=BUILD)
+    [wheel] = folder.iterdir()
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the sdist by the hook for that."""
+    folder = tmp_path_factory.mktemp("sdist")
+    program = f"import wheel_backend; wheel_backend.build_sdist({str(folder)!r})"
+    run(sys.executable, "-c", program, cwd=PROJECT, env={**BUILD, "PYTHONPATH": "bindings-py"})
+    [sdist] = folder.iterdir()
+    return sdist
+
+
+def environment(python: Path, folder: Path) -> Path:
+    """Make an empty virtual environment, and give its folder of programs."""
+    run(python, "-m", "venv", "--clear", folder)
+    return folder / "bin"
+
+
+def check_installation(programs: Path) -> None:
+    """Look for the module and the native programs, in the same version."""
+    program = "import ipvs; print(ipvs.__version__, ipvs.Service('fwmark:7').replace(scheduler='rr'))"
+    assert run(programs / "python", "-c", program, cwd="/") == f"{VERSION} fwmark:7\n"
+    for name in PROGRAMS:
+        assert (programs / name).read_bytes().startswith(b"\x7fELF")
+        assert run(programs / name, "--version").startswith(f"ipvsadm {VERSION}: ")
+
+
+def test_the_wheel_has_what_it_should(wheel: Path) -> None:
+    """One file for every Python from 3.9 on: the typed module, the programs, licences and metadata, and no more."""
+    assert re.fullmatch(rf"ipvs-{VERSION}-cp39-abi3-\w+_x86_64\.whl", wheel.name)
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        information = f"ipvs-{VERSION}.dist-info"
+        module = [f"ipvs/{name}" for name in [*MODULE, "_records.pyi", "py.typed"]]
+        scripts = [f"ipvs-{VERSION}.data/scripts/{name}" for name in PROGRAMS]
+        assert sorted(name for name in names if not name.startswith(information)) == sorted([*module, *scripts])
+        for name in scripts:
+            assert archive.read(name).startswith(b"\x7fELF")
+            assert archive.getinfo(name).external_attr >> 16 & stat.S_IXUSR
+        for name in ["LICENSE-MIT", "LICENSE-APACHE"]:
+            assert archive.read(f"{information}/licenses/{name}") == (PROJECT / name).read_bytes()
+        metadata = archive.read(f"{information}/METADATA").decode()
+    for line in [
+        "Name: ipvs",
+        f"Version: {VERSION}",
+        "License-Expression: MIT OR Apache-2.0",
+        "Requires-Python: >=3.9",
+        "Classifier: Typing :: Typed",
+    ]:
+        assert f"\n{line}\n" in metadata
+    assert "Requires-Dist" not in metadata
+
+
+def test_the_sdist_has_what_building_needs(sdist: Path) -> None:
+    """Everything that git has, and nothing that a build made."""
+    tracked = set(run("git", "ls-files", cwd=PROJECT).splitlines())
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames()}
+    assert tracked - names == set()
+    assert names - tracked == {"PKG-INFO"}
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_the_wheel_installs(wheel: Path, version: str, tmp_path: Path) -> None:
+    """Into an empty environment, without anything else."""
+    programs = environment(PYTHONS[version], tmp_path / "environment")
+    run(programs / "pip", "install", "--no-index", wheel)
+    check_installation(programs)
+    run(programs / "pip", "uninstall", "--yes", "ipvs")
+    assert [name for name in PROGRAMS if (programs / name).exists()] == []
+
+
+def test_the_sdist_installs(sdist: Path, tmp_path: Path) -> None:
+    """Into an empty environment: it builds module and programs, all of them."""
+    programs = environment(Path(sys.executable), tmp_path / "environment")
+    run(programs / "pip", "install", sdist, env={**BUILD, "CARGO_TARGET_DIR": str(tmp_path / "target")})
+    check_installation(programs)
+
+
+def test_the_checkout_installs(tmp_path: Path) -> None:
+    """`pip install .`."""
+    programs = environment(Path(sys.executable), tmp_path / "environment")
+    run(programs / "pip", "install", ".", cwd=PROJECT, env=BUILD)
+    check_installation(programs)
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_the_module_behaves_the_same_everywhere(wheel: Path, version: str) -> None:
+    """The module's own tests in the guest, on the oldest and the newest Python."""
+    programs = environment(PYTHONS[version], PROJECT / "target" / "pythons" / version)
+    run(programs / "pip", "install", "pytest", "pyroute2", wheel)
+    arguments = ["-m", "pytest", "-q", "--basetemp=/run/pytest", *SUITE]
+    said = run(PROJECT / "tests/guest/run", "--timeout", 600, "--", programs / "python", *arguments, cwd=PROJECT)
+    assert re.search(r"\b\d{3} passed", said)
+    assert "failed" not in said
+    assert "skipped" not in said
