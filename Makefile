@@ -57,7 +57,7 @@ lint: build
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
 	ruff format --check .
 	ruff check .
-	mypy bindings-py demo tests/python tests/guest tests/package
+	mypy bindings-py demo examples tests/python tests/guest tests/package
 	python -m mypy.stubtest ipvs
 	luacheck --quiet --no-color bindings-lua demo tests/lua
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run

@@ -28,6 +28,16 @@ SERVICE = "tcp://10.0.0.1:80"
 VIRTUAL_ADDRESS = "10.0.0.1:80"
 SERVERS = {"blue": "192.168.1.11:8080", "green": "192.168.1.12:8080"}
 
+POOL = f"""
+interval = 0.2
+
+[[service]]
+id = "{SERVICE}"
+scheduler = "rr"
+check = {{ kind = "http", timeout = 3.0, fall = 1, rise = 1 }}
+server = [{", ".join(f'{{ id = "{address}" }}' for address in SERVERS.values())}]
+"""
+
 NETWORK = """
 ip netns add client
 ip netns add director
@@ -187,7 +197,9 @@ class Story:
         expect("services at the start", len(self.lb.services()), 0)
         blue = self.processes.enter_context(background(server("blue")))
         self.processes.enter_context(background(server("green")))
-        check = in_namespace("director", "healthcheck.py", SERVICE, *SERVERS.values())
+        pool = Path("/run/pool.toml")
+        pool.write_text(POOL)
+        check = in_namespace("director", "../examples/healthcheck.py", str(pool))
         self.check = self.processes.enter_context(background(check))
         seconds = wait_for("destinations", self.table, list(SERVERS.values()))
         say(f"   both servers are in the table after {seconds:.1f} s")

@@ -93,7 +93,7 @@ def check_installation(programs: Path) -> None:
     assert run(programs / "python", "-c", program, cwd="/") == f"{VERSION} fwmark:7\n"
     for name in PROGRAMS:
         assert (programs / name).read_bytes().startswith(b"\x7fELF")
-        assert run(programs / name, "--version").startswith(f"ipvsadm {VERSION}: ")
+        assert run(programs / name, "--version").startswith(f"{name} {VERSION}: ")
 
 
 def test_the_wheel_has_what_it_should(wheel: Path) -> None:
