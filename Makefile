@@ -7,7 +7,7 @@ export LUA_CPATH := $(CURDIR)/target/lua/5.4/?.so;;
 unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
 GUEST := tests/guest/run
 
-.PHONY: demo test lint bench bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-python \
+.PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-python \
 	test-package test-lua format clean
 
 demo: build
@@ -57,19 +57,23 @@ lint: build
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
 	ruff format --check .
 	ruff check .
-	mypy bindings-py demo examples tests/python tests/guest tests/package
+	mypy bindings-py demo examples tests/bench tests/python tests/guest tests/package
 	python -m mypy.stubtest ipvs
 	luacheck --quiet --no-color bindings-lua demo tests/lua
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run
 
 # The figures mean nothing on a machine that does other work meanwhile.
-bench: setup
-	cargo build --release --package ipvsadm
+bench: bench-build
+	python tests/bench/importing.py target/bench-python
 	cargo bench --package ipvs-tests --config 'target."cfg(all())".runner = ["$(GUEST)", "--timeout", "1800", "--"]'
 
+bench-build: setup
+	cargo build --release --package ipvsadm --package ipvs-python
+	rm -rf target/bench-python && cp -r bindings-py/python target/bench-python
+	install target/release/lib_ipvs.so target/bench-python/ipvs/_ipvs.abi3.so
+
 # The same programs under the kernel that users run; the library's own figures need no second one.
-bench-debian-kernel: debian-kernel
-	cargo build --release --package ipvsadm
+bench-debian-kernel: debian-kernel bench-build
 	cargo bench --package ipvs-tests --config \
 		'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "1800", "--"]' -- ipvsadm
 

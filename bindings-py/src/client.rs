@@ -1,5 +1,6 @@
 //! The client.
 
+use std::borrow::Borrow;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::argument::{Keywords, number, object, optional, parsed, switch, text, wrong_type};
-use crate::command::{self, Command};
+use crate::command::{self, Command, Held};
 use crate::connection::Connections;
 use crate::daemon::SyncDaemon;
 use crate::destination::{Address, DestinationEntry, destination};
@@ -63,8 +64,8 @@ impl Client {
         self.run(python, command.operation(), |client| client.run(command))
     }
 
-    fn batch_of(&self, python: Python<'_>, commands: &[ipvs_core::Command]) -> PyResult<Report> {
-        let wrong = commands.iter().find_map(|command| Some((command, command.check().err()?)));
+    fn batch_of(&self, python: Python<'_>, commands: &[impl Borrow<ipvs_core::Command> + Sync]) -> PyResult<Report> {
+        let wrong = commands.iter().map(Borrow::borrow).find_map(|command| Some((command, command.check().err()?)));
         if let Some((command, argument)) = wrong {
             let reason =
                 InvalidArgument::new(argument.field, format!("{}, to {}", argument.reason, command.operation()));
@@ -388,7 +389,7 @@ impl Client {
         for command in commands.try_iter()? {
             let command = command?;
             let command = object::<Command>("commands", "a Command", &command)?;
-            list.push(command.get().0.clone());
+            list.push(Held(command.clone().unbind()));
         }
         self.batch_of(python, &list)
     }

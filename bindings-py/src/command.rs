@@ -1,5 +1,7 @@
 //! Commands as data: for a batch, and for rules.
 
+use std::borrow::Borrow;
+
 use ipvs_core::rules::{self, Invocation, Numeric, RuleDisplay};
 use ipvs_core::{Role, Timeouts};
 use pyo3::prelude::*;
@@ -18,6 +20,15 @@ use crate::service::{Id, Service, settings};
 #[pyclass(frozen, eq, hash, module = "ipvs")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Command(pub(crate) ipvs_core::Command);
+
+/// A command that is Python's too: a batch borrows those that it is given.
+pub(crate) struct Held(pub(crate) Py<Command>);
+
+impl Borrow<ipvs_core::Command> for Held {
+    fn borrow(&self) -> &ipvs_core::Command {
+        &self.0.get().0
+    }
+}
 
 impl Command {
     /// Checked, so that one that cannot be right is found where it is made.

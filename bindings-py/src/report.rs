@@ -1,5 +1,6 @@
 //! What became of a batch.
 
+use std::borrow::Borrow;
 use std::fmt::Display;
 
 use ipvs_core::{Command, Error, Outcome};
@@ -27,10 +28,15 @@ impl Report {
     }
 
     /// Takes in what became of the next commands.
-    pub fn extend(&mut self, python: Python<'_>, commands: &[Command], report: &ipvs_core::Report) -> PyResult<()> {
+    pub fn extend(
+        &mut self,
+        python: Python<'_>,
+        commands: &[impl Borrow<Command>],
+        report: &ipvs_core::Report,
+    ) -> PyResult<()> {
         let start = self.outcomes.len();
         let is_logged = logger(python)?.is_some();
-        for (command, outcome) in commands.iter().zip(report.outcomes()) {
+        for (command, outcome) in commands.iter().map(Borrow::borrow).zip(report.outcomes()) {
             let (text, error) = match outcome {
                 Outcome::Done => ("done", None),
                 Outcome::Failed(error) => ("failed", Some(error.to_string())),

@@ -1,5 +1,6 @@
 //! The client: the whole public API on one page. How an operation reaches the kernel is in `connector.rs`.
 
+use std::borrow::Borrow;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
@@ -395,30 +396,31 @@ impl Client {
     ///
     /// All are checked first: if one cannot be right, its error is returned and none is sent. Nothing is transactional;
     /// the report says what became of each. Each piece of up to 200 commands is an exchange with a deadline of its own.
-    pub fn batch(&self, commands: &[Command]) -> Result<Report, Error> {
+    pub fn batch<C: Borrow<Command>>(&self, commands: &[C]) -> Result<Report, Error> {
         for command in commands {
+            let command = command.borrow();
             command.check().map_err(|argument| Error::new(command.operation(), argument))?;
         }
         Ok(self.send(commands))
     }
 
     /// Runs commands that need no check.
-    fn send(&self, commands: &[Command]) -> Report {
+    fn send<C: Borrow<Command>>(&self, commands: &[C]) -> Report {
         let mut report = Report::new(commands.len());
         while report.interrupted.is_none() && report.known < commands.len() {
             let start = report.known;
             let rest = &commands[start..];
-            let chunk = self.connector.chunk(&rest.iter().map(Request::from));
+            let chunk = self.connector.chunk(&rest.iter().map(|command| Request::from(command.borrow())));
             report.sent = start + chunk.sent;
             for (position, refusal) in chunk.refused {
-                report.failed.push((start + position, self.refused(&rest[position], refusal)));
+                report.failed.push((start + position, self.refused(rest[position].borrow(), refusal)));
             }
             report.interrupted = match chunk.end {
                 Ok(()) => {
                     report.known = report.sent;
                     self.read_tunnels_back(&rest[..chunk.sent], start, &mut report.failed).err()
                 }
-                Err(failure) => Some(self.failed(rest[0].operation(), failure)),
+                Err(failure) => Some(self.failed(rest[0].borrow().operation(), failure)),
             };
         }
         report
@@ -524,14 +526,14 @@ impl Client {
     /// Kernels before 5.3 take a tunnel's attributes without a word and make it an IPIP one. They do not list the type
     /// of a tunnel either, which is how one is known, once for each client. There the tunnels are errors, and those that
     /// were added are deleted again.
-    fn read_tunnels_back(
+    fn read_tunnels_back<C: Borrow<Command>>(
         &self,
-        commands: &[Command],
+        commands: &[C],
         start: usize,
         failed: &mut Vec<(usize, Error)>,
     ) -> Result<(), Error> {
         let ended = failed.len();
-        for (position, command) in commands.iter().enumerate() {
+        for (position, command) in commands.iter().map(Borrow::borrow).enumerate() {
             let (Command::AddDestination(id, wanted) | Command::EditDestination(id, wanted)) = command else {
                 continue;
             };
@@ -546,7 +548,7 @@ impl Client {
             if listed.contains(&true) {
                 self.knows_tunnels.store(true, Ordering::Relaxed);
             } else if listed.contains(&false) {
-                let is_last = !commands[position + 1..].iter().any(|later| match later {
+                let is_last = !commands[position + 1..].iter().any(|later| match later.borrow() {
                     Command::AddDestination(other, destination) | Command::EditDestination(other, destination) => {
                         (other, destination.address) == (id, wanted.address)
                     }

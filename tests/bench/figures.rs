@@ -23,6 +23,11 @@ impl Times {
         done
     }
 
+    /// Takes in a time that was measured elsewhere.
+    pub fn push(&mut self, time: Duration) {
+        self.rounds.push(time);
+    }
+
     pub fn median(&self) -> Duration {
         let mut rounds = self.rounds.clone();
         rounds.sort_unstable();
@@ -41,6 +46,11 @@ impl Times {
         let mut ratios: Vec<f64> = pairs.map(|(own, other)| own.as_secs_f64() / other.as_secs_f64()).collect();
         ratios.sort_unstable_by(f64::total_cmp);
         ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    /// How many times as long as the other, by the medians: of what there are fewer rounds of.
+    pub fn median_over(&self, other: &Self) -> f64 {
+        self.median().as_secs_f64() / other.median().as_secs_f64()
     }
 
     /// One line: median, lowest, highest, and the median for each of so many things.

@@ -10,6 +10,7 @@ mod ipvsadm;
 mod memory;
 mod message;
 mod namespace;
+mod python;
 mod reading;
 mod scale;
 mod table;
@@ -43,11 +44,14 @@ fn run() -> Result<()> {
     match part.as_deref() {
         Some("library") => library()?,
         Some("ipvsadm") => ipvsadm::run()?,
-        Some(other) => return Err(format!("no part '{other}': library, ipvsadm, or both without a name").into()),
+        Some("python") => python::run()?,
+        Some(other) => return Err(format!("no part '{other}': library, ipvsadm, python, or all without a name").into()),
         None => {
             library()?;
             println!();
             ipvsadm::run()?;
+            println!();
+            python::run()?;
         }
     }
     println!("\nall of it: {:.0} s", start.elapsed().as_secs_f64());

@@ -182,7 +182,7 @@ fn a_command_that_cannot_be_right_keeps_the_whole_batch_back() {
     let error = client.batch(&commands).unwrap_err();
     assert_eq!(error.to_string(), "cannot add service tcp://10.0.0.1:81: scheduler: the name is empty");
     assert!(namespace.witness().is_empty());
-    assert!(client.batch(&[]).unwrap().is_done());
+    assert!(client.batch::<Command>(&[]).unwrap().is_done());
 }
 
 #[test]

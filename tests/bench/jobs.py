@@ -1,0 +1,155 @@
+"""Jobs for the benchmark, each measured by itself: a line with its name and a table's shape, answered with seconds.
+
+The table is that of `table.rs`. What a job needs is made ready before the clock starts.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import Callable
+
+import ipvs
+from pyroute2 import IPVS, IPVSDest, IPVSService
+
+FIRST_SERVICE = IPv4Address("10.0.0.1")
+FIRST_DESTINATION = IPv4Address("172.16.0.1")
+CHANGES = 100
+
+
+def table(services: int, destinations: int) -> Iterator[tuple[str, list[str]]]:
+    """Give the address of each service, and those of its destinations."""
+    for service in range(services):
+        first = service * destinations
+        reals = [str(FIRST_DESTINATION + number) for number in range(first, first + destinations)]
+        yield str(FIRST_SERVICE + service), reals
+
+
+def commands(services: int, destinations: int) -> list[ipvs.Command]:
+    """Give what makes the table."""
+    made = []
+    for address, reals in table(services, destinations):
+        service = ipvs.Service(f"tcp://{address}:80")
+        made.append(ipvs.Command.add_service(service))
+        made += [ipvs.Command.add_destination(service, f"{real}:8080", forwarding="masquerade") for real in reals]
+    return made
+
+
+def clock(work: Callable[[], object]) -> float:
+    """Give the seconds that some work takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def snapshot(lb: ipvs.Client, services: int, destinations: int) -> float:
+    """List the whole table."""
+    found: list[ipvs.ServiceTable] = []
+    seconds = clock(lambda: found.extend(lb.snapshot()))
+    assert [len(entry.destinations) for entry in found] == [destinations] * services
+    return seconds
+
+
+def add(lb: ipvs.Client, services: int, destinations: int) -> float:
+    """Make the table, one by one."""
+    made = commands(services, destinations)
+
+    def work() -> None:
+        for command in made:
+            lb.run(command)
+
+    return clock(work)
+
+
+def batch(lb: ipvs.Client, services: int, destinations: int) -> float:
+    """Make the table in a batch."""
+    made = commands(services, destinations)
+    return clock(lambda: lb.batch(made).check())
+
+
+def weights(lb: ipvs.Client, _services: int, _destinations: int) -> float:
+    """Change a weight again and again."""
+    service = lb.services()[0].id
+    real = lb.destinations(service)[0].id
+
+    def work() -> None:
+        for weight in range(CHANGES):
+            lb.set_weight(service, real, weight)
+
+    return clock(work)
+
+
+def subprocess_weights(lb: ipvs.Client, _services: int, _destinations: int) -> float:
+    """Change a weight by Debian's ipvsadm, a tenth as often."""
+    service = lb.services()[0].id
+    real = lb.destinations(service)[0].id
+    command = ["/usr/sbin/ipvsadm", "-e", "-t", service[len("tcp://") :], "-r", real, "-m", "-w"]
+
+    def work() -> None:
+        for weight in range(CHANGES // 10):
+            subprocess.run([*command, str(weight)], check=True)
+
+    return clock(work) * 10
+
+
+def pyroute2_list(_: ipvs.Client, services: int, destinations: int) -> float:
+    """List the whole table by pyroute2."""
+    counts = []
+    with IPVS() as other:
+
+        def work() -> None:
+            for message in other.service("dump"):
+                service = IPVSService.from_message(message)
+                reals = [IPVSDest.from_message(real) for real in other.dest("dump", service=service)]
+                counts.append(len(reals))
+
+        seconds = clock(work)
+    assert counts == [destinations] * services
+    return seconds
+
+
+def pyroute2_add(_: ipvs.Client, services: int, destinations: int) -> float:
+    """Make the table by pyroute2."""
+    made = list(table(services, destinations))
+    with IPVS() as other:
+
+        def work() -> None:
+            for address, reals in made:
+                service = IPVSService(addr=address, port=80, protocol=6, sched_name="wlc")
+                other.service("add", service=service)
+                for real in reals:
+                    other.dest("add", service=service, dest=IPVSDest(addr=real, port=8080, fwd_method=0, weight=1))
+
+        return clock(work)
+
+
+def make_commands(_: ipvs.Client, services: int, destinations: int) -> float:
+    """Make the commands only."""
+    return clock(lambda: commands(services, destinations))
+
+
+JOBS: dict[str, Callable[[ipvs.Client, int, int], float]] = {
+    "snapshot": snapshot,
+    "add": add,
+    "batch": batch,
+    "commands": make_commands,
+    "weights": weights,
+    "subprocess_weights": subprocess_weights,
+    "pyroute2_list": pyroute2_list,
+    "pyroute2_add": pyroute2_add,
+}
+
+
+def main() -> None:
+    """Do jobs until there are no more."""
+    lb = ipvs.Client()
+    for line in sys.stdin:
+        name, services, destinations = line.split()
+        print(JOBS[name](lb, int(services), int(destinations)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
