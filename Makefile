@@ -76,6 +76,8 @@ bench-build: setup
 bench-debian-kernel: debian-kernel bench-build
 	cargo bench --package ipvs-tests --config \
 		'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "1800", "--"]' -- ipvsadm
+	cargo bench --package ipvs-tests --config \
+		'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "1800", "--"]' -- python
 
 format:
 	cargo fmt --all

@@ -65,12 +65,7 @@ impl Client {
     }
 
     fn batch_of(&self, python: Python<'_>, commands: &[impl Borrow<ipvs_core::Command> + Sync]) -> PyResult<Report> {
-        let wrong = commands.iter().map(Borrow::borrow).find_map(|command| Some((command, command.check().err()?)));
-        if let Some((command, argument)) = wrong {
-            let reason =
-                InvalidArgument::new(argument.field, format!("{}, to {}", argument.reason, command.operation()));
-            return Err(invalid(python, &reason));
-        }
+        // All of them were checked when they were made.
         let client = self.open()?;
         let mut report = Report::new(commands.len());
         for slice in commands.chunks(SLICE) {

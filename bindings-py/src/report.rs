@@ -16,9 +16,17 @@ use crate::python::member;
 pub(crate) struct Report {
     failed: Vec<(usize, Py<PyAny>)>,
     interrupted: Option<Py<PyAny>>,
-    /// The texts of the enumeration `Outcome`.
-    outcomes: Vec<&'static str>,
+    /// Of those that were sent.
+    outcomes: Vec<Sent>,
     total: usize,
+}
+
+/// What became of a command that was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Done,
+    Failed,
+    Unknown,
 }
 
 impl Report {
@@ -37,15 +45,15 @@ impl Report {
         let start = self.outcomes.len();
         let is_logged = logger(python)?.is_some();
         for (command, outcome) in commands.iter().map(Borrow::borrow).zip(report.outcomes()) {
-            let (text, error) = match outcome {
-                Outcome::Done => ("done", None),
-                Outcome::Failed(error) => ("failed", Some(error.to_string())),
+            let (sent, error) = match outcome {
+                Outcome::Done => (Sent::Done, None),
+                Outcome::Failed(error) => (Sent::Failed, Some(error.to_string())),
                 Outcome::Unknown => {
-                    ("unknown", Some(format!("cannot {}: whether it was done is not known", command.operation())))
+                    (Sent::Unknown, Some(format!("cannot {}: whether it was done is not known", command.operation())))
                 }
                 Outcome::NotSent => break,
             };
-            self.outcomes.push(text);
+            self.outcomes.push(sent);
             if is_logged {
                 log(python, &command.operation(), error.as_ref().map(|error| error as &dyn Display))?;
             }
@@ -78,11 +86,16 @@ impl Report {
     /// The Outcome of each command, in order.
     #[getter]
     fn outcomes<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let texts = ["done", "failed", "unknown", "not-sent"];
-        let members: Vec<_> = texts.iter().map(|text| member(python, "Outcome", text)).collect::<PyResult<_>>()?;
-        let of = |text: &str| members[texts.iter().position(|known| *known == text).unwrap_or(3)].clone();
-        let not_sent = std::iter::repeat_n("not-sent", self.total - self.outcomes.len());
-        PyTuple::new(python, self.outcomes.iter().copied().chain(not_sent).map(of).collect::<Vec<_>>())
+        let member = |text| member(python, "Outcome", text);
+        let (done, failed) = (member("done")?, member("failed")?);
+        let (unknown, not_sent) = (member("unknown")?, member("not-sent")?);
+        let sent = self.outcomes.iter().map(|sent| match sent {
+            Sent::Done => &done,
+            Sent::Failed => &failed,
+            Sent::Unknown => &unknown,
+        });
+        let rest = std::iter::repeat_n(&not_sent, self.total - self.outcomes.len());
+        PyTuple::new(python, sent.chain(rest).collect::<Vec<_>>())
     }
 
     /// Whether every command was done.
@@ -98,7 +111,7 @@ impl Report {
     }
 
     fn __repr__(&self) -> String {
-        let done = self.outcomes.iter().filter(|text| **text == "done").count();
+        let done = self.outcomes.iter().filter(|sent| **sent == Sent::Done).count();
         format!("<Report of {} commands: {done} done, {} failed>", self.total, self.failed.len())
     }
 }

@@ -86,7 +86,6 @@ fn listing() -> Result<()> {
             LISTED.fill(&client)?;
             let mut process = Python::start()?;
             for turn in 0..TURNS {
-                client.snapshot()?;
                 take_turns(
                     round + turn,
                     || process.measure(&mut python, "snapshot", LISTED),

@@ -25,8 +25,6 @@ pub fn run() -> Result<()> {
             SHAPE.fill(&client)?;
             for turn in 0..TURNS {
                 with_debian(&mut debian)?;
-                // What comes right after another process takes a third of the time in User-Mode Linux: neither does.
-                client.snapshot()?;
                 take_turns(round + turn, || with_client(&mut snapshot, &client), || with_floor(&mut floor))?;
             }
             SHAPE.verify()
