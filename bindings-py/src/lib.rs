@@ -20,7 +20,9 @@ use pyo3::prelude::*;
 /// IPVS, the load balancer in the Linux kernel.
 #[pymodule(gil_used = false)]
 mod _ipvs {
+    use ipvs_core::scheduler;
     use pyo3::prelude::*;
+    use pyo3::types::IntoPyDict;
 
     #[pymodule_export]
     use crate::client::Client;
@@ -41,6 +43,7 @@ mod _ipvs {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("SCHEDULERS", scheduler::ALL.into_py_dict(module.py())?)?;
         module.add("SETTINGS", crate::setting::known(module.py())?)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

@@ -6,9 +6,11 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import ipvs
@@ -153,11 +155,6 @@ def test_a_closed_client_says_so() -> None:
     assert repr(lb) == "<ipvs.Client closed>"
 
 
-def names(lb: ipvs.Client) -> list[ipvs.ServiceEntry]:
-    """List in another process."""
-    return lb.services()
-
-
 def connect_and_list(_: int) -> list[ipvs.ServiceEntry]:
     """Connect and list in another process."""
     return ipvs.Client().services()
@@ -185,6 +182,74 @@ def test_control_c_ends_a_long_batch() -> None:
     assert 0 < done < len(commands)
     assert done % 1000 == 0
     lb.batch(commands[done : done + 1]).check()
+
+
+def test_a_deadline_is_kept() -> None:
+    """Whoever waits for another thread, for which the kernel looks for a module, waits no longer than it said."""
+    lb = ipvs.Client(timeout=0.02)
+    begun = threading.Event()
+
+    def search() -> None:
+        begun.set()
+        for name in ["nosuch-1", "nosuch-2", "nosuch-3"]:
+            with pytest.raises(ipvs.NoSuchScheduler):
+                lb.add_service(WEB.replace(scheduler=name))
+
+    def ask() -> None:
+        while thread.is_alive():
+            lb.info()
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    begun.wait()
+    with pytest.raises(TimeoutError, match=r"no answer from the kernel within 20ms") as caught:
+        ask()
+    assert isinstance(caught.value, ipvs.TimedOut)
+    thread.join()
+    assert lb.services() == []
+
+
+def test_connections_and_counters() -> None:
+    """A client that talks to a server through the service is listed, and counted within two seconds."""
+    subprocess.run(["ip", "address", "add", "10.0.0.1/32", "dev", "lo"], check=True)
+    lb = ipvs.Client()
+    lb.add_service(WEB)
+    with socket.create_server(("127.0.0.11", 8080)) as server:
+        lb.add_destination(WEB, server.getsockname(), forwarding="masquerade")
+        with socket.create_connection(("10.0.0.1", 80)) as client, server.accept()[0]:
+            connections = lb.connections()
+            [connection] = connections
+            assert list(connections) == []
+            address, port = client.getsockname()
+            assert connection.client == ipvs.Endpoint(address, port)
+            assert str(connection.virtual) == "10.0.0.1:80"
+            assert str(connection.destination) == "127.0.0.11:8080"
+            assert (connection.protocol, connection.state) == (ipvs.Protocol.TCP, "ESTABLISHED")
+            assert 800 < connection.expires <= 900
+            assert connection.persistence is None
+            [real] = lb.destinations(WEB)
+            assert (real.active_connections, real.inactive_connections) == (1, 0)
+            end = time.monotonic() + 10
+            while lb.service(WEB).stats.connections == 0 and time.monotonic() < end:
+                time.sleep(0.1)
+            for stats in [lb.service(WEB).stats, lb.destinations(WEB)[0].stats, lb.total_stats()]:
+                assert (stats.connections, stats.packets_in > 1, stats.bytes_in > 80) == (1, True, True)
+            lb.zero(WEB)
+            assert lb.service(WEB).stats.connections == 0
+
+
+def test_everything_is_documented() -> None:
+    """Each public class, method and property says what it is."""
+    for name in ipvs.__all__:
+        value = getattr(ipvs, name)
+        if callable(value):
+            assert value.__doc__, name
+        if isinstance(value, type) and value.__module__ == "ipvs" and not issubclass(value, tuple):
+            for member, what in vars(value).items():
+                if not member.startswith("_") and (callable(what) or hasattr(what, "__get__")):
+                    assert what.__doc__, f"{name}.{member}"
+    assert ipvs.SCHEDULERS["wlc"].startswith("weighted least connections")
+    assert ipvs.SETTINGS.keys() >= {"conntrack", "expire_nodest_conn"}
 
 
 def test_operations_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -38,6 +38,7 @@ from ipvs._errors import (
     Unavailable,
 )
 from ipvs._ipvs import (
+    SCHEDULERS,
     SETTINGS,
     Client,
     Command,
@@ -77,6 +78,7 @@ _LATER = {
 }
 
 __all__ = [
+    "SCHEDULERS",
     "SETTINGS",
     "Client",
     "Command",

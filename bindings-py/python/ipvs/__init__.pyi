@@ -36,6 +36,7 @@ from ipvs._errors import (
     Unavailable,
 )
 from ipvs._ipvs import (
+    SCHEDULERS,
     SETTINGS,
     Client,
     Command,
@@ -64,6 +65,7 @@ from ipvs._records import (
 )
 
 __all__ = [
+    "SCHEDULERS",
     "SETTINGS",
     "Client",
     "Command",

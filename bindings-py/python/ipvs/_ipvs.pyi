@@ -10,6 +10,7 @@ from ipvs._errors import Error
 from ipvs._records import Connection, Info, OverviewService, ServiceTable, Stats, Timeouts, Tunnel
 
 __all__ = [
+    "SCHEDULERS",
     "SETTINGS",
     "Client",
     "Command",
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 __version__: Final[str]
+SCHEDULERS: Final[dict[str, str]]
 SETTINGS: Final[dict[str, str]]
 
 _Object = object
