@@ -36,7 +36,7 @@ const SLICE: usize = 1000;
 /// and it works after a fork. What fails raises a subclass of Error.
 #[pyclass(frozen, module = "ipvs")]
 pub(crate) struct Client {
-    /// Held while this is looked at and the interpreter is, never during an exchange; nothing once it is closed.
+    /// Held for as long as this is looked at, never during an exchange; nothing once it is closed.
     open: Mutex<Option<Arc<ipvs_core::Client>>>,
     options: Options,
 }
@@ -58,6 +58,24 @@ impl Client {
         let result = python.detach(|| run(&client));
         log(python, &operation, result.as_ref().err().map(|error| error as &dyn Display))?;
         result.map_err(|error| raise(python, &error))
+    }
+
+    /// Adds or edits, and tells which.
+    fn ensure<'py>(
+        &self,
+        python: Python<'py>,
+        [add, edit]: [Operation; 2],
+        ensure: impl FnOnce(&ipvs_core::Client) -> Result<Ensured, Error> + Send,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let client = self.open()?;
+        let result = python.detach(|| ensure(&client));
+        let (operation, text) = match &result {
+            Ok(Ensured::Updated) => (edit, "updated"),
+            _ => (add, "created"),
+        };
+        log(python, &operation, result.as_ref().err().map(|error| error as &dyn Display))?;
+        result.map_err(|error| raise(python, &error))?;
+        member(python, "Ensured", text)
     }
 
     fn change(&self, python: Python<'_>, command: &ipvs_core::Command) -> PyResult<()> {
@@ -98,14 +116,6 @@ where
 fn table(python: Python<'_>, table: ServiceTable) -> PyResult<Bound<'_, PyAny>> {
     let entry: Bound<'_, ServiceEntry> = Bound::new(python, ServiceEntry::from(table.entry))?;
     record(python, "ServiceTable", (entry, list::<_, DestinationEntry>(python, table.destinations)?.to_tuple()))
-}
-
-fn ensured(python: Python<'_>, ensured: Ensured) -> PyResult<Bound<'_, PyAny>> {
-    let text = match ensured {
-        Ensured::Created => "created",
-        Ensured::Updated => "updated",
-    };
-    member(python, "Ensured", text)
 }
 
 #[pymethods]
@@ -217,15 +227,15 @@ impl Client {
 
     /// One setting: a bool, an int, two of them in a tuple or a str.
     fn setting<'py>(&self, python: Python<'py>, name: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let name = text("name", name)?;
-        setting::to_python(python, &self.run(python, Operation::Settings, |client| client.setting(&name))?)
+        let name = setting::name(name)?;
+        setting::to_python(python, &self.run(python, Operation::Setting(name), |client| client.setting(name))?)
     }
 
     /// Writes one setting. It is of the whole namespace, and lasts until it is written again or the namespace ends.
     fn set_setting(&self, python: Python<'_>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let name = text("name", name)?;
-        let value = setting::from_python(&name, value)?;
-        self.run(python, Operation::Settings, |client| client.set_setting(&name, &value))
+        let name = setting::name(name)?;
+        let value = setting::from_python(name, value)?;
+        self.run(python, Operation::SetSetting(name), |client| client.set_setting(name, &value))
     }
 
     /// Adds a virtual service.
@@ -241,8 +251,8 @@ impl Client {
     /// Makes a virtual service what it should be, whether it is there or not, and says which: an Ensured.
     fn ensure_service<'py>(&self, python: Python<'py>, service: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let service = settings(service)?;
-        let operation = Operation::EditService(service.id);
-        ensured(python, self.run(python, operation, |client| client.ensure_service(service))?)
+        let operations = [Operation::AddService(service.id), Operation::EditService(service.id)];
+        self.ensure(python, operations, |client| client.ensure_service(service))
     }
 
     /// Deletes a virtual service and its destinations.
@@ -303,8 +313,9 @@ impl Client {
         settings: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let destination = self::destination(destination, settings)?;
-        let operation = Operation::EditDestination(service.0, destination.address);
-        ensured(python, self.run(python, operation, |client| client.ensure_destination(&service.0, &destination))?)
+        let (id, address) = (service.0, destination.address);
+        let operations = [Operation::AddDestination(id, address), Operation::EditDestination(id, address)];
+        self.ensure(python, operations, |client| client.ensure_destination(&id, &destination))
     }
 
     /// Changes the weight of a destination, 0 to 2147483647, and nothing else, and returns the weight before.
@@ -399,9 +410,9 @@ impl Client {
     /// sent; one that is no rule raises a `RuleError`. With `clear` all services are deleted first.
     #[pyo3(signature = (text, *, clear = false))]
     fn restore(&self, python: Python<'_>, text: &Bound<'_, PyAny>, clear: bool) -> PyResult<Report> {
-        let mut commands = command::read(python, &self::text("text", text)?)?;
+        let commands = command::read(python, &self::text("text", text)?)?;
         if clear {
-            commands.insert(0, ipvs_core::Command::Flush);
+            self.change(python, &ipvs_core::Command::Flush)?;
         }
         self.batch_of(python, &commands)
     }

@@ -45,17 +45,21 @@ impl Report {
         let start = self.outcomes.len();
         let is_logged = logger(python)?.is_some();
         for (command, outcome) in commands.iter().map(Borrow::borrow).zip(report.outcomes()) {
-            let (sent, error) = match outcome {
-                Outcome::Done => (Sent::Done, None),
-                Outcome::Failed(error) => (Sent::Failed, Some(error.to_string())),
-                Outcome::Unknown => {
-                    (Sent::Unknown, Some(format!("cannot {}: whether it was done is not known", command.operation())))
-                }
+            self.outcomes.push(match outcome {
+                Outcome::Done => Sent::Done,
+                Outcome::Failed(_) => Sent::Failed,
+                Outcome::Unknown => Sent::Unknown,
                 Outcome::NotSent => break,
-            };
-            self.outcomes.push(sent);
+            });
             if is_logged {
-                log(python, &command.operation(), error.as_ref().map(|error| error as &dyn Display))?;
+                let operation = command.operation();
+                let unknown = format!("cannot {operation}: whether it was done is not known");
+                let error: Option<&dyn Display> = match outcome {
+                    Outcome::Failed(error) => Some(error),
+                    Outcome::Unknown => Some(&unknown),
+                    Outcome::Done | Outcome::NotSent => None,
+                };
+                log(python, &operation, error)?;
             }
         }
         let value = |error: &Error| raise(python, error).into_value(python).into_any();

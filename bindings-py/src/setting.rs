@@ -4,7 +4,8 @@ use ipvs_core::{SETTINGS, Setting, SettingKind, SettingValue};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
 
-use crate::argument::wrong_type;
+use crate::argument::{text, wrong_type};
+use crate::error::invalid;
 
 /// Every setting known here: its name, and what it does.
 pub(crate) fn known(python: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
@@ -13,6 +14,12 @@ pub(crate) fn known(python: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         known.set_item(setting.name, setting.help)?;
     }
     Ok(known)
+}
+
+/// The name of a setting that is known.
+pub(crate) fn name(name: &Bound<'_, PyAny>) -> PyResult<&'static str> {
+    let setting = Setting::named(&text("name", name)?).map_err(|error| invalid(name.py(), &error))?;
+    Ok(setting.name)
 }
 
 pub(crate) fn to_python<'py>(python: Python<'py>, value: &SettingValue) -> PyResult<Bound<'py, PyAny>> {

@@ -82,7 +82,9 @@ def test_save_and_restore(witness: Witness) -> None:
     assert lb.restore(saved, clear=True).is_done
     assert lb.save() == saved
     assert len(witness()) == 2
-    assert [type(error) for _, error in lb.restore(saved).failed] == [ipvs.ServiceExists, ipvs.DestinationExists]
+    again = lb.restore(saved).failed
+    assert [(place, type(error)) for place, error in again] == [(0, ipvs.ServiceExists), (1, ipvs.DestinationExists)]
+    assert len(lb.restore(saved, clear=True).outcomes) == 2
 
 
 def test_every_other_method(namespace: str) -> None:
@@ -120,6 +122,8 @@ def test_every_other_method(namespace: str) -> None:
         assert lb.setting(name) == value
     lb.set_setting("conntrack", 0)
     assert lb.setting("conntrack") is False
+    with pytest.raises(ipvs.InvalidArgument, match="setting: 'nosuch' is none of am_droprate"):
+        lb.set_setting("nosuch", 1)
     with pytest.raises(ipvs.InvalidArgument, match="drop_entry: 7 is not 0 to 3"):
         lb.set_setting("drop_entry", 7)
     assert list(lb.connections()) == []
@@ -259,11 +263,17 @@ def test_operations_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == []
     with caplog.at_level(logging.DEBUG, logger="ipvs"):
         lb.set_timeouts(tcp=900)
+        lb.ensure_service(WEB)
+        lb.ensure_service(ipvs.Service("fwmark:7"))
+        lb.set_setting("conntrack", 0)
         lb.batch([ipvs.Command.flush(), ipvs.Command.delete_service(WEB)])
         with pytest.raises(ipvs.NoSuchService):
             lb.service(WEB)
     assert caplog.messages == [
         "set the timeouts: done",
+        "edit service tcp://10.0.0.1:80: done",
+        "add service fwmark:7: done",
+        "write the setting conntrack: done",
         "delete all services: done",
         "cannot delete service tcp://10.0.0.1:80: there is no such service",
         "cannot read service tcp://10.0.0.1:80: there is no such service",
