@@ -33,7 +33,8 @@ const SLICE: usize = 1000;
 /// whether /sbin/modprobe may be run where the kernel does not load IPVS itself (before Linux 5.16).
 ///
 /// Everything needs `CAP_NET_ADMIN`, reading too; another namespace needs `CAP_SYS_ADMIN` besides. Threads may share a client,
-/// and it works after a fork. What fails raises a subclass of Error.
+/// and it works after a fork. What fails raises a subclass of Error; besides those that a method names, each may raise
+/// `InvalidArgument`, `PermissionDenied`, `Unavailable`, `TimedOut`, `NamespaceError`, `KernelError`, `IoError`, `Malformed`.
 #[pyclass(frozen, module = "ipvs")]
 pub(crate) struct Client {
     /// Held for as long as this is looked at, never during an exchange; nothing once it is closed.
@@ -176,12 +177,16 @@ impl Client {
     }
 
     /// One virtual service: a `ServiceEntry`.
+    ///
+    /// Raises `NoSuchService`.
     fn service(&self, python: Python<'_>, service: Id) -> PyResult<Py<ServiceEntry>> {
         let entry = self.run(python, Operation::Service(service.0), |client| client.service(&service.0))?;
         Py::new(python, ServiceEntry::from(entry))
     }
 
     /// The destinations of a virtual service, a list of `DestinationEntry` in the kernel's order.
+    ///
+    /// Raises `NoSuchService`.
     fn destinations<'py>(&self, python: Python<'py>, service: Id) -> PyResult<Bound<'py, PyList>> {
         let operation = Operation::Destinations(service.0);
         list::<_, DestinationEntry>(python, self.run(python, operation, |client| client.destinations(&service.0))?)
@@ -217,6 +222,8 @@ impl Client {
     }
 
     /// The settings that this kernel has (/proc/sys/net/ipv4/vs): their names and values. `ipvs.SETTINGS` says what each does.
+    ///
+    /// Raises `Unavailable` without IPVS.
     fn settings<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let settings = PyDict::new(python);
         for (setting, value) in self.run(python, Operation::Settings, ipvs_core::Client::settings)? {
@@ -226,12 +233,16 @@ impl Client {
     }
 
     /// One setting: a bool, an int, two of them in a tuple or a str.
+    ///
+    /// Raises `NoSuchSetting` where this kernel has none of that name.
     fn setting<'py>(&self, python: Python<'py>, name: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let name = setting::name(name)?;
         setting::to_python(python, &self.run(python, Operation::Setting(name), |client| client.setting(name))?)
     }
 
     /// Writes one setting. It is of the whole namespace, and lasts until it is written again or the namespace ends.
+    ///
+    /// Raises `NoSuchSetting`, `SettingDenied`.
     fn set_setting(&self, python: Python<'_>, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let name = setting::name(name)?;
         let value = setting::from_python(name, value)?;
@@ -239,11 +250,15 @@ impl Client {
     }
 
     /// Adds a virtual service.
+    ///
+    /// Raises `ServiceExists`, `NoSuchScheduler`, `NoSuchPersistenceEngine`.
     fn add_service(&self, python: Python<'_>, service: &Bound<'_, PyAny>) -> PyResult<()> {
         self.change(python, &ipvs_core::Command::AddService(settings(service)?.clone()))
     }
 
     /// Gives a virtual service other settings, all of them. Its destinations and connections stay.
+    ///
+    /// Raises `NoSuchService`, `NoSuchScheduler`, `NoSuchPersistenceEngine`.
     fn edit_service(&self, python: Python<'_>, service: &Bound<'_, PyAny>) -> PyResult<()> {
         self.change(python, &ipvs_core::Command::EditService(settings(service)?.clone()))
     }
@@ -256,6 +271,8 @@ impl Client {
     }
 
     /// Deletes a virtual service and its destinations.
+    ///
+    /// Raises `NoSuchService`.
     fn delete_service(&self, python: Python<'_>, service: Id) -> PyResult<()> {
         self.change(python, &ipvs_core::Command::DeleteService(service.0))
     }
@@ -266,6 +283,8 @@ impl Client {
     }
 
     /// Adds a destination to a virtual service: a Destination, or what names one with its settings as keywords.
+    ///
+    /// Raises `NoSuchService`, `DestinationExists`, `DestinationRefused`, `TunnelIgnored`.
     #[pyo3(
         signature = (service, destination, **settings),
         text_signature = "(self, service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
@@ -283,6 +302,8 @@ impl Client {
     }
 
     /// Gives a destination other settings, all of them: what is not given goes to its default. Its connections stay.
+    ///
+    /// Raises `NoSuchService`, `NoSuchDestination`, `DestinationRefused`, `TunnelIgnored`.
     #[pyo3(
         signature = (service, destination, **settings),
         text_signature = "(self, service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
@@ -319,6 +340,9 @@ impl Client {
     }
 
     /// Changes the weight of a destination, 0 to 2147483647, and nothing else, and returns the weight before.
+    ///
+    /// The kernel replaces all settings at once, so this reads the destinations of the service and sends the one back: what
+    /// somebody else changes in it between the two is undone. Raises `NoSuchService`, `NoSuchDestination`.
     fn set_weight(
         &self,
         python: Python<'_>,
@@ -332,6 +356,8 @@ impl Client {
     }
 
     /// Deletes a destination of a virtual service.
+    ///
+    /// Raises `NoSuchService`, `NoSuchDestination`.
     fn delete_destination(&self, python: Python<'_>, service: Id, destination: Address) -> PyResult<()> {
         self.change(python, &ipvs_core::Command::DeleteDestination(service.0, destination.0))
     }
@@ -343,6 +369,8 @@ impl Client {
     }
 
     /// Zeroes the counters of one service and its destinations, or of all.
+    ///
+    /// Raises `NoSuchService`.
     #[pyo3(signature = (service = None))]
     fn zero(&self, python: Python<'_>, service: Option<Id>) -> PyResult<()> {
         self.change(python, &ipvs_core::Command::Zero(service.map(|id| id.0)))
@@ -368,6 +396,8 @@ impl Client {
     }
 
     /// Starts a synchronisation daemon.
+    ///
+    /// Raises `DaemonExists`, `NoSuchInterface`, `DaemonRefused`.
     fn start_daemon(&self, python: Python<'_>, daemon: &Bound<'_, PyAny>) -> PyResult<()> {
         self.change(
             python,
@@ -376,6 +406,8 @@ impl Client {
     }
 
     /// Stops the synchronisation daemon with this role.
+    ///
+    /// Raises `NoSuchDaemon`.
     fn stop_daemon(&self, python: Python<'_>, role: &Bound<'_, PyAny>) -> PyResult<()> {
         let role: Role = parsed("role", role)?;
         self.change(python, &ipvs_core::Command::StopDaemon(role))

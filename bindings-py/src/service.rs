@@ -18,9 +18,10 @@ use crate::stats;
 /// its place `protocol`, `address` and `port`, or `fwmark` and `family`, may be given.
 ///
 /// `scheduler` says how a destination is chosen for a new connection: the name of a kernel module without its `ip_vs_`.
-/// `scheduler_flags` are `SchedulerFlags` or their text. `persistence_timeout` is for how many seconds, 1 to 4294967, a client
-/// comes back to its destination, `netmask` which clients are one client to that ("255.255.255.0"; for IPv6 a prefix length),
-/// `persistence_engine` what names a client instead of its address ("sip"). `one_packet` schedules each datagram by itself.
+/// `scheduler_flags` are members of `SchedulerFlag` or their text. `persistence_timeout` is for how many seconds, 1 to
+/// 4294967, a client comes back to its destination, `netmask` which clients are one client to that ("255.255.255.0"; for
+/// IPv6 a prefix length), `persistence_engine` what names a client instead of its address ("sip"). `one_packet` schedules
+/// each datagram by itself.
 #[pyclass(frozen, subclass, module = "ipvs")]
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) ipvs_core::Service);
