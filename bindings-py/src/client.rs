@@ -89,7 +89,7 @@ impl Client {
         let mut report = Report::new(commands.len());
         for slice in commands.chunks(SLICE) {
             let part = python.detach(|| client.batch(slice)).map_err(|error| raise(python, &error))?;
-            report.extend(python, slice, &part)?;
+            report.extend(python, slice, part)?;
             if report.is_interrupted() {
                 break;
             }

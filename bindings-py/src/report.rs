@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt::Display;
 
 use ipvs_core::{Command, Error, Outcome};
+use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
@@ -14,8 +15,9 @@ use crate::python::member;
 /// What became of a batch. A command that fails does not stop the rest, so look at it: `check` raises what failed.
 #[pyclass(frozen, module = "ipvs")]
 pub(crate) struct Report {
-    failed: Vec<(usize, Py<PyAny>)>,
-    interrupted: Option<Py<PyAny>>,
+    /// The exceptions are made when they are asked for: a kept one would keep the frames that it went through.
+    failed: Vec<(usize, Error)>,
+    interrupted: Option<Error>,
     /// Of those that were sent.
     outcomes: Vec<Sent>,
     total: usize,
@@ -40,7 +42,7 @@ impl Report {
         &mut self,
         python: Python<'_>,
         commands: &[impl Borrow<Command>],
-        report: &ipvs_core::Report,
+        report: ipvs_core::Report,
     ) -> PyResult<()> {
         let start = self.outcomes.len();
         let is_logged = logger(python)?.is_some();
@@ -62,9 +64,8 @@ impl Report {
                 log(python, &operation, error)?;
             }
         }
-        let value = |error: &Error| raise(python, error).into_value(python).into_any();
-        self.failed.extend(report.failed.iter().map(|(position, error)| (start + position, value(error))));
-        self.interrupted = report.interrupted.as_ref().map(value);
+        self.failed.extend(report.failed.into_iter().map(|(position, error)| (start + position, error)));
+        self.interrupted = report.interrupted;
         Ok(())
     }
 
@@ -78,13 +79,16 @@ impl Report {
     /// The commands that were refused: position in the batch, from 0, and the error.
     #[getter]
     fn failed<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(python, self.failed.iter().map(|(position, error)| (*position, error.bind(python))))
+        PyList::new(
+            python,
+            self.failed.iter().map(|(position, error)| (*position, raise(python, error).into_value(python))),
+        )
     }
 
     /// The error that ended the batch before its end; None if nothing did.
     #[getter]
-    fn interrupted(&self, python: Python<'_>) -> Option<Py<PyAny>> {
-        self.interrupted.as_ref().map(|error| error.clone_ref(python))
+    fn interrupted(&self, python: Python<'_>) -> Option<Py<PyBaseException>> {
+        self.interrupted.as_ref().map(|error| raise(python, error).into_value(python))
     }
 
     /// The Outcome of each command, in order.
@@ -111,7 +115,7 @@ impl Report {
     /// Raises the first error, if there is any: of a command that was refused, or what ended the batch.
     fn check(&self, python: Python<'_>) -> PyResult<()> {
         let error = self.failed.first().map(|(_, error)| error).or(self.interrupted.as_ref());
-        error.map_or(Ok(()), |error| Err(PyErr::from_value(error.bind(python).clone())))
+        error.map_or(Ok(()), |error| Err(raise(python, error)))
     }
 
     fn __repr__(&self) -> String {

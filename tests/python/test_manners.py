@@ -321,7 +321,9 @@ def test_nothing_grows() -> None:
                 lb.delete_service("udp://10.0.0.1:53")
             assert len(lb.destinations(WEB)) == 1
             assert lb.service(WEB).stats.connections == 0
-            assert not lb.batch([ipvs.Command.add_service(WEB)]).is_done
+            report = lb.batch([ipvs.Command.add_service(WEB)])
+            with pytest.raises(ipvs.ServiceExists):
+                report.check()
 
     work(1000)
     memory, files = resident(), descriptors()
