@@ -20,6 +20,10 @@ class _Text(str, Enum):
         """Return the text."""
         return str.__str__(self)
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type[_Text], tuple[str]]:
+        """Pickle by the text: some versions of Python do by the name, which a number does not have."""
+        return type(self), (str(self),)
+
     def __repr__(self) -> str:
         """Return what evaluates to it."""
         known = self.name in type(self).__members__
