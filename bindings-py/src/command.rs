@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use ipvs_core::rules::{self, Invocation, Numeric, RuleDisplay};
+use ipvs_core::rules::{RuleDisplay, parse_changes};
 use ipvs_core::{Role, Timeouts};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -11,7 +11,7 @@ use crate::argument::{self, Keywords, number, object, parsed, wrong_type};
 use crate::daemon::SyncDaemon;
 use crate::destination::{Address, Destination, destination};
 use crate::error::{invalid, rule_error};
-use crate::python::{exception, record};
+use crate::python::record;
 use crate::service::{Id, Service, settings};
 
 /// One change to the kernel's table, for `Client.batch` and `Client.run`. Its text is the rule of ipvsadm for it.
@@ -218,15 +218,6 @@ pub(crate) fn parse_rules<'py>(python: Python<'py>, text: &Bound<'_, PyAny>) -> 
 
 /// The commands of rules.
 pub(crate) fn read(python: Python<'_>, text: &str) -> PyResult<Vec<ipvs_core::Command>> {
-    let lines: Result<Vec<_>, _> = python.detach(|| rules::parse_rules(text, &Numeric).collect());
-    let lines = lines.map_err(|error| rule_error(python, &error))?;
-    let commands = lines.into_iter().map(|line| {
-        if let Invocation::Change(command) = line.invocation {
-            Ok(command)
-        } else {
-            let message = format!("{}: this changes nothing; only commands that do have a place here", line.number);
-            Err(exception(python, "_rule_error", (message, line.number, None::<usize>)))
-        }
-    });
-    commands.collect()
+    let changes = python.detach(|| parse_changes(text)).map_err(|error| rule_error(python, &error))?;
+    Ok(changes.into_iter().map(|(_, command)| command).collect())
 }

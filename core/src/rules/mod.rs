@@ -14,7 +14,7 @@ use thiserror::Error as ThisError;
 
 use crate::{Command, InvalidArgument, Options, Protocol, ServiceId};
 
-pub use parse::{parse, parse_command, parse_line, parse_rules};
+pub use parse::{parse, parse_changes, parse_command, parse_line, parse_rules};
 pub use print::{NamedRule, RuleDisplay, print};
 
 /// One call of ipvsadm.

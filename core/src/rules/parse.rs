@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::options::{CommandSpec, NOT_IN_RULES, Name, Value};
-use super::{Call, Columns, Generated, Invocation, Line, List, Listed, Resolver, Restore, RuleError};
+use super::{Call, Columns, Generated, Invocation, Line, List, Listed, Numeric, Resolver, Restore, RuleError};
 use crate::{
     Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Options,
     Protocol, SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelChecksum,
@@ -55,6 +55,19 @@ pub fn parse_rules<'a>(
     resolver: &'a dyn Resolver,
 ) -> impl Iterator<Item = Result<Line, RuleError>> + 'a {
     text.lines().zip(1..).filter_map(move |(line, number)| parse_line(line.as_bytes(), number, resolver).transpose())
+}
+
+/// Reads rules that all have to be changes, each with the number of its line. Hosts and ports are numbers.
+pub fn parse_changes(text: &str) -> Result<Vec<(usize, Command)>, RuleError> {
+    let change = |line: Result<Line, RuleError>| match line? {
+        Line { number, invocation: Invocation::Change(command) } => Ok((number, command)),
+        Line { number, .. } => {
+            let mut error = RuleError::refused("this changes nothing; only commands that do have a place here");
+            error.line = Some(number);
+            Err(error)
+        }
+    };
+    parse_rules(text, &Numeric).map(change).collect()
 }
 
 /// Reads one line of a saved table, with its number; nothing if there is nothing in it.
