@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 
 use ipvs_core::rules::{List, Listed};
 use ipvs_core::{
-    Client, Connection, DestinationEntry, Forwarding, Protocol, ServiceId, ServiceTable, Stats, SyncDaemon, Tunnel,
-    TunnelParts,
+    Client, Connection, DestinationEntry, Forwarding, ServiceId, ServiceTable, Stats, SyncDaemon, Tunnel, TunnelParts,
 };
 use serde_json::{Value, json};
 
@@ -123,11 +122,7 @@ fn stats(stats: &Stats) -> Value {
 fn connection(connection: &Connection) -> Value {
     let end = |address: SocketAddr| json!({ "address": address.ip(), "port": address.port() });
     json!({
-        "protocol": match connection.protocol {
-            // The template of a firewall mark.
-            Protocol::Other(0) => "ip".to_owned(),
-            protocol => protocol.to_string(),
-        },
+        "protocol": connection.protocol.to_string(),
         "client": end(connection.client),
         "virtual": end(connection.virtual_address),
         "destination": end(connection.destination),

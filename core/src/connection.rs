@@ -8,7 +8,7 @@ use crate::Protocol;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Connection {
-    /// The transport protocol. The template of a firewall mark has protocol 0.
+    /// The transport protocol. The template of a firewall mark has protocol 0, `ip`.
     pub protocol: Protocol,
     /// The client's address and port.
     pub client: SocketAddr,

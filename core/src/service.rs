@@ -57,6 +57,8 @@ impl fmt::Display for Protocol {
             Self::Tcp => f.write_str("tcp"),
             Self::Udp => f.write_str("udp"),
             Self::Sctp => f.write_str("sctp"),
+            // The kernel's name for that of a firewall mark's persistence template.
+            Self::Other(0) => f.write_str("ip"),
             Self::Other(number) => write!(f, "{number}"),
         }
     }

@@ -45,11 +45,12 @@ class _Text(str, Enum):
 
 
 class Protocol(_Text):
-    """The transport protocol of a virtual service."""
+    """A transport protocol. IP is that of a firewall mark's persistence template; no service has it."""
 
     TCP = "tcp"
     UDP = "udp"
     SCTP = "sctp"
+    IP = "ip"
 
 
 class Family(_Text):

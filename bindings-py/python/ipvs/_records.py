@@ -75,7 +75,7 @@ Connection = namedtuple("Connection", "protocol client virtual destination state
 Connection.__doc__ = """One connection, or a persistence template: an entry with client port 0.
 
 `client`, `virtual` and `destination` are Endpoints; `expires` is in how many seconds it is forgotten if nothing comes.
-The template of a firewall mark has the protocol "0" and the mark as its virtual address.
+The template of a firewall mark has the protocol "ip" and the mark as its virtual address.
 """
 
 for _public in list(vars().values()):
