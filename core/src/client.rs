@@ -45,11 +45,14 @@ pub struct Options {
     pub netns: Option<String>,
     /// Whether `/sbin/modprobe ip_vs` may be run where the kernel does not load the module itself (before Linux 5.16).
     pub load_module: bool,
+    /// Whether the first operation opens the socket, and not the connecting: for programs that fork, or get or give up
+    /// privileges, in between. The network namespace is that of the connecting all the same.
+    pub lazy: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Some(DEFAULT_TIMEOUT), netns: None, load_module: true }
+        Self { timeout: Some(DEFAULT_TIMEOUT), netns: None, load_module: true, lazy: false }
     }
 }
 
@@ -72,6 +75,13 @@ impl Options {
     #[must_use]
     pub fn with_load_module(mut self, load_module: bool) -> Self {
         self.load_module = load_module;
+        self
+    }
+
+    /// The same options with the socket opened by the first operation, or by the connecting.
+    #[must_use]
+    pub fn with_lazy(mut self, lazy: bool) -> Self {
+        self.lazy = lazy;
         self
     }
 }
@@ -134,6 +144,9 @@ impl Client {
             };
         let connector = Connector::new(options.timeout, options.load_module, namespace);
         let client = Self { connector, knows_tunnels: AtomicBool::new(false) };
+        if options.lazy {
+            return Ok(client);
+        }
         let connected = match options.netns {
             Some(_) => client.connector.connect(),
             None => client.connector.connect_here(),
@@ -572,6 +585,9 @@ fn read_setting(setting: &Setting) -> io::Result<String> {
 /// What it means that a file of the kernel's cannot be used.
 fn proc_error(error: io::Error, namespace: &str) -> ErrorKind {
     match error.kind() {
+        io::ErrorKind::NotFound if !Path::new("/proc/self").exists() => {
+            ErrorKind::Io(io::Error::new(io::ErrorKind::NotFound, "/proc is not there, as after a chroot"))
+        }
         io::ErrorKind::NotFound => ErrorKind::Unavailable,
         io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied(namespace.to_owned()),
         _ => ErrorKind::Io(error),

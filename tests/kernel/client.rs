@@ -28,16 +28,18 @@ fn flush_empties_the_table() {
 
 #[test]
 fn a_client_stays_in_the_namespace_where_it_connected() {
-    let first = Namespace::enter();
-    let client = Client::connect().unwrap();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let second = Namespace::enter();
-            client.add_service(&Service::new("tcp://10.0.0.1:80".parse().unwrap())).unwrap();
-            assert!(second.witness().is_empty());
+    for lazy in [false, true] {
+        let first = Namespace::enter();
+        let client = Client::connect_with(&Options::default().with_lazy(lazy)).unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let second = Namespace::enter();
+                client.add_service(&Service::new("tcp://10.0.0.1:80".parse().unwrap())).unwrap();
+                assert!(second.witness().is_empty());
+            });
         });
-    });
-    assert_eq!(first.witness(), ["-A -t 10.0.0.1:80 -s wlc"]);
+        assert_eq!(first.witness(), ["-A -t 10.0.0.1:80 -s wlc"]);
+    }
 }
 
 #[test]

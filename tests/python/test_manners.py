@@ -173,6 +173,32 @@ def test_multiprocessing() -> None:
             assert pool.map(connect_and_list, range(4)) == [lb.services()] * 4
 
 
+def chrooted(lb: ipvs.Client, root: str) -> str:
+    """Use a client in a child that gave up /proc, and so opens a socket anew without it."""
+    os.chroot(root)
+    lb.flush()
+    try:
+        lb.connections()
+    except ipvs.IoError as error:
+        return str(error)
+    return "connections were listed"
+
+
+def test_a_child_without_proc_works_on(tmp_path: Path) -> None:
+    """As the workers of a proxy do, which change their root."""
+    with ipvs.Client() as lb:
+        lb.add_service(ipvs.Service("tcp://10.0.0.1:80"))
+        context = multiprocessing.get_context("fork")
+        receive, send = context.Pipe(duplex=False)
+        child = context.Process(target=lambda: send.send(chrooted(lb, str(tmp_path))))
+        child.start()
+        assert receive.poll(10)
+        said = "cannot list the connections: the kernel cannot be reached: /proc is not there, as after a chroot"
+        assert receive.recv() == said
+        child.join()
+        assert lb.services() == []
+
+
 def test_control_c_ends_a_long_batch() -> None:
     """A KeyboardInterrupt comes between two pieces, with what was done until then in the table."""
     commands = services(100_000)

@@ -17,25 +17,25 @@ const CURRENT: &str = "/proc/thread-self/ns/net";
 #[derive(Debug)]
 pub(crate) struct Namespace {
     file: File,
-    /// For people.
-    name: String,
+    /// Its name or path; nothing for the one that the process was in.
+    name: Option<String>,
 }
 
 impl Namespace {
     /// The namespace of this name, or at this path if there is a slash in it.
     pub fn open(name: &str) -> io::Result<Self> {
         let path = if name.contains('/') { PathBuf::from(name) } else { Path::new(NAMED).join(name) };
-        Ok(Self { file: File::open(&path)?, name: path.display().to_string() })
+        Ok(Self { file: File::open(&path)?, name: Some(path.display().to_string()) })
     }
 
     /// The namespace of the calling thread; nothing where `/proc` is out of reach, as after a chroot.
     pub fn current() -> Option<Self> {
-        Some(Self { file: File::open(CURRENT).ok()?, name: "that it runs in".to_owned() })
+        Some(Self { file: File::open(CURRENT).ok()?, name: None })
     }
 
     /// What people call it.
     pub fn name(&self) -> &str {
-        &self.name
+        self.name.as_deref().unwrap_or("that it runs in")
     }
 
     /// Does the work in a thread that enters the namespace, or right here if this thread is in it. The error is that it
@@ -57,6 +57,10 @@ impl Namespace {
         let same = |other: fs::Metadata| {
             self.file.metadata().is_ok_and(|this| (this.dev(), this.ino()) == (other.dev(), other.ino()))
         };
-        fs::metadata(CURRENT).is_ok_and(same)
+        match fs::metadata(CURRENT) {
+            Ok(current) => same(current),
+            // A process that gave up `/proc`, by a chroot for example, has not gone elsewhere.
+            Err(_) => self.name.is_none(),
+        }
     }
 }
