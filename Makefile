@@ -3,7 +3,7 @@
 export PATH := $(CURDIR)/target/debug:$(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export CARGO_TARGET_DIR := $(CURDIR)/target
-export LUA_CPATH := $(CURDIR)/target/lua/5.4/?.so;;
+export LUA_CPATH := $(CURDIR)/target/lua-dev/5.4/?.so;;
 unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
 GUEST := tests/guest/run
 
@@ -21,9 +21,9 @@ setup:
 	@./setup
 
 build: setup
-	cargo build --workspace --exclude ipvs-python
+	cargo build --workspace --exclude ipvs-python --exclude ipvs-lua
+	@$(MAKE) --no-print-directory --directory bindings-lua PROFILE=dev
 	@mkdir -p bindings-py/data && maturin develop >target/maturin.log 2>&1 || { cat target/maturin.log; exit 1; }
-	install -D target/debug/libipvs.so target/lua/5.4/ipvs.so
 
 test-unit: build
 	cargo test --workspace --exclude ipvs-tests --exclude ipvs-python

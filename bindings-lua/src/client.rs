@@ -1,93 +1,259 @@
-//! The client.
+//! The client: what `ipvs.connect` returns, with the methods of core's client.
 
 use std::time::Duration;
 
+use ipvs_core::rules::{self, parse_changes};
+use ipvs_core::{Ensured, Options, WEIGHT_MAX};
 use mlua::prelude::*;
 
-use crate::destination;
-use crate::error::answer;
-use crate::service;
-use crate::table::{check_fields, field};
+use crate::argument::{self, Arguments, Fields, Reading, Wrong, number, optional, seconds, switch};
+use crate::call::{Answer, function, loop_function, steps};
+use crate::{command, connection, daemon, destination, report, service, setting, stats, timeouts};
 
 /// How long an operation waits unless told otherwise: short, since the host is a proxy with other things to do.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
-struct Client(ipvs_core::Client);
+/// Nothing once it is closed.
+struct Client(Option<ipvs_core::Client>);
 
-/// What every method returns: a value, or `nil` and an error.
-type Answer = LuaResult<(LuaValue, Option<LuaTable>)>;
+/// `ipvs.connect { timeout = 1.0, netns = "blue", load_module = true }`. The socket is opened by the first operation, so
+/// that a proxy may connect before it has forked or has its privileges.
+pub(crate) fn connect(lua: &Lua, arguments: &mut Arguments) -> Answer {
+    let options = arguments.next(|value| optional(value, options))?.unwrap_or_else(default_options);
+    Ok(Client(Some(ipvs_core::Client::connect_with(&options)?)).into_lua(lua)?)
+}
 
-/// `ipvs.connect{ timeout = 1.0 }`: a client in the network namespace of the calling thread; 0 waits for ever.
-pub(crate) fn connect(lua: &Lua, options: Option<LuaTable>) -> Answer {
-    let mut timeout = Some(DEFAULT_TIMEOUT);
-    if let Some(options) = options {
-        check_fields("connect", &options, &["timeout"])?;
-        if let Some(seconds) = field("connect", &options, "timeout")? {
-            timeout = Some(
-                Duration::try_from_secs_f64(seconds)
-                    .map_err(|error| LuaError::runtime(format!("connect: timeout: {error}")))?,
-            );
-        }
+fn default_options() -> Options {
+    Options::default().with_timeout(Some(DEFAULT_TIMEOUT)).with_lazy(true)
+}
+
+fn options(value: &LuaValue) -> Reading<Options> {
+    let mut fields = Fields::new("options", value)?;
+    let mut options = default_options();
+    if let Some(timeout) = fields.take("timeout", seconds)? {
+        options.timeout = Some(timeout);
     }
-    answer(lua, ipvs_core::Client::connect_with(&ipvs_core::Options::default().with_timeout(timeout)), |client| {
-        Client(client).into_lua(lua)
+    options.netns = fields.take("netns", argument::text)?;
+    if let Some(load_module) = fields.take("load_module", switch)? {
+        options.load_module = load_module;
+    }
+    fields.finish()?;
+    Ok(options)
+}
+
+type Method = fn(&Lua, &ipvs_core::Client, &mut Arguments) -> Answer;
+
+/// Methods that are more than one command, and those that read.
+const METHODS: &[(&str, Method)] = &[
+    ("info", info),
+    ("service", one_service),
+    ("snapshot", snapshot),
+    ("timeouts", |lua, client, _| Ok(LuaValue::Table(timeouts::to_lua(lua, &client.timeouts()?)?))),
+    ("daemons", daemons),
+    ("total_stats", |lua, client, _| Ok(LuaValue::Table(stats::to_lua(lua, &client.total_stats()?)?))),
+    ("settings", settings),
+    ("setting", one_setting),
+    ("set_setting", set_setting),
+    ("ensure_service", ensure_service),
+    ("ensure_destination", ensure_destination),
+    ("remove_service", remove_service),
+    ("remove_destination", remove_destination),
+    ("set_weight", set_weight),
+    ("batch", batch),
+    ("save", save),
+    ("restore", restore),
+];
+
+/// Methods to be called in a loop.
+const LOOPS: &[(&str, Method)] =
+    &[("services", services), ("destinations", destinations), ("connections", connections)];
+
+impl LuaUserData for Client {
+    fn add_fields<F: LuaUserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field("__name", "ipvs.Client");
+        fields.add_meta_field_with("__index", methods);
+        fields.add_meta_field_with("__close", |lua| function(lua, "close", close));
+        fields.add_meta_field_with("__tostring", |lua| function(lua, "tostring", shown));
+    }
+}
+
+fn methods(lua: &Lua) -> LuaResult<LuaTable> {
+    let methods = lua.create_table()?;
+    for &(name, method) in METHODS {
+        methods.raw_set(name, function(lua, name, on_client(method))?)?;
+    }
+    for &(name, method) in LOOPS {
+        methods.raw_set(name, loop_function(lua, name, on_client(method))?)?;
+    }
+    for name in command::NAMES {
+        methods.raw_set(name, function(lua, name, on_client(change))?)?;
+    }
+    methods.raw_set("close", function(lua, "close", close)?)?;
+    Ok(methods)
+}
+
+/// A method of a client that is open.
+fn on_client(method: Method) -> impl Fn(&Lua, &mut Arguments) -> Answer {
+    move |lua, arguments| {
+        let client = arguments.client();
+        let client = client.as_userdata().and_then(|client| client.borrow::<Client>().ok());
+        let client = client.ok_or_else(|| no_client(arguments))?;
+        method(lua, client.0.as_ref().ok_or_else(|| Wrong("the client is closed".to_owned()))?, arguments)
+    }
+}
+
+fn no_client(arguments: &Arguments) -> Wrong {
+    let name = arguments.function();
+    Wrong(format!("'{name}' is a method of a client: write client:{name}(...)"))
+}
+
+/// Closes the socket. To close twice does nothing.
+fn close(_: &Lua, arguments: &mut Arguments) -> Answer {
+    let client = arguments.client();
+    let client = client.as_userdata().and_then(|client| client.borrow_mut::<Client>().ok());
+    client.ok_or_else(|| no_client(arguments))?.0 = None;
+    Ok(DONE)
+}
+
+fn shown(lua: &Lua, arguments: &mut Arguments) -> Answer {
+    let client = arguments.client();
+    let client = client.as_userdata().and_then(|client| client.borrow::<Client>().ok());
+    let is_open = client.ok_or_else(|| no_client(arguments))?.0.is_some();
+    Ok(if is_open { "ipvs.Client" } else { "ipvs.Client (closed)" }.into_lua(lua)?)
+}
+
+/// The result of what has no other.
+const DONE: LuaValue = LuaValue::Boolean(true);
+
+fn info(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+    let info = client.info()?;
+    let table = lua.create_table()?;
+    table.raw_set("version", info.version.to_string())?;
+    table.raw_set("connection_table_size", info.connection_table_size)?;
+    Ok(LuaValue::Table(table))
+}
+
+fn services(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+    steps(lua, client.services()?.into_iter(), |lua, entry| Ok(service::entry_to_lua(lua, &entry)?))
+}
+
+fn one_service(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let entry = client.service(&arguments.next(service::id)?)?;
+    Ok(LuaValue::Table(service::entry_to_lua(lua, &entry)?))
+}
+
+fn destinations(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let entries = client.destinations(&arguments.next(service::id)?)?;
+    steps(lua, entries.into_iter(), |lua, entry| Ok(destination::entry_to_lua(lua, &entry)?))
+}
+
+fn connections(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+    steps(lua, client.connections()?, |lua, entry| {
+        // A loop has no place for an error: it is raised, as that of io.lines is.
+        let entry = entry.map_err(|error| Wrong(error.to_string()))?;
+        Ok(connection::to_lua(lua, &entry)?)
     })
 }
 
-/// A list of tables, one an entry.
-fn list<T>(lua: &Lua, entries: &[T], table: impl Fn(&Lua, &T) -> LuaResult<LuaTable>) -> LuaResult<LuaValue> {
-    let list = lua.create_table_with_capacity(entries.len(), 0)?;
-    for entry in entries {
-        list.raw_push(table(lua, entry)?)?;
+fn snapshot(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+    let services = lua.create_table()?;
+    for table in client.snapshot()? {
+        services.raw_push(service::table_to_lua(lua, &table)?)?;
     }
-    Ok(LuaValue::Table(list))
+    Ok(LuaValue::Table(services))
 }
 
-fn done(lua: &Lua, result: Result<(), ipvs_core::Error>) -> Answer {
-    answer(lua, result, |()| Ok(LuaValue::Boolean(true)))
+fn daemons(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+    let daemons = lua.create_table()?;
+    for daemon in client.daemons()? {
+        daemons.raw_push(daemon::to_lua(lua, &daemon)?)?;
+    }
+    Ok(LuaValue::Table(daemons))
 }
 
-impl LuaUserData for Client {
-    fn add_methods<M: LuaUserDataMethods<Self>>(methods: &mut M) {
-        methods.add_method("info", |lua, client, ()| {
-            answer(lua, client.0.info(), |info| {
-                let table = lua.create_table()?;
-                table.set("version", info.version.to_string())?;
-                table.set("connection_table_size", info.connection_table_size)?;
-                Ok(LuaValue::Table(table))
-            })
-        });
-        methods.add_method("services", |lua, client, ()| {
-            answer(lua, client.0.services(), |entries| list(lua, &entries, service::entry_table))
-        });
-        methods.add_method("service", |lua, client, id: service::Id| {
-            answer(lua, client.0.service(&id.0), |entry| service::entry_table(lua, &entry)?.into_lua(lua))
-        });
-        methods.add_method("add_service", |lua, client, service: service::Settings| {
-            done(lua, client.0.add_service(&service.0))
-        });
-        methods.add_method("edit_service", |lua, client, service: service::Settings| {
-            done(lua, client.0.edit_service(&service.0))
-        });
-        methods.add_method("delete_service", |lua, client, id: service::Id| done(lua, client.0.delete_service(&id.0)));
-        methods.add_method("destinations", |lua, client, id: service::Id| {
-            answer(lua, client.0.destinations(&id.0), |entries| list(lua, &entries, destination::entry_table))
-        });
-        methods.add_method(
-            "add_destination",
-            |lua, client, (id, destination): (service::Id, destination::Settings)| {
-                done(lua, client.0.add_destination(&id.0, &destination.0))
-            },
-        );
-        methods.add_method(
-            "edit_destination",
-            |lua, client, (id, destination): (service::Id, destination::Settings)| {
-                done(lua, client.0.edit_destination(&id.0, &destination.0))
-            },
-        );
-        methods.add_method("delete_destination", |lua, client, (id, address): (service::Id, destination::Address)| {
-            done(lua, client.0.delete_destination(&id.0, &address.0))
-        });
-        methods.add_method("flush", |lua, client, ()| done(lua, client.0.flush()));
+fn settings(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+    let settings = lua.create_table()?;
+    for (setting, value) in client.settings()? {
+        settings.raw_set(setting.name, setting::to_lua(lua, &value)?)?;
     }
+    Ok(LuaValue::Table(settings))
+}
+
+fn one_setting(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let setting = arguments.next(setting::named)?;
+    Ok(setting::to_lua(lua, &client.setting(setting.name)?)?)
+}
+
+fn set_setting(_: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let setting = arguments.next(setting::named)?;
+    let value = arguments.next(|value| setting::value(setting, value))?;
+    client.set_setting(setting.name, &value)?;
+    Ok(DONE)
+}
+
+/// One command.
+fn change(_: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    client.run(&command::read(arguments)?)?;
+    Ok(DONE)
+}
+
+fn ensured(lua: &Lua, ensured: Ensured) -> Answer {
+    let text = match ensured {
+        Ensured::Created => "created",
+        Ensured::Updated => "updated",
+    };
+    Ok(text.into_lua(lua)?)
+}
+
+fn ensure_service(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    ensured(lua, client.ensure_service(&arguments.next(service::settings)?)?)
+}
+
+fn ensure_destination(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let id = arguments.next(service::id)?;
+    ensured(lua, client.ensure_destination(&id, &arguments.next(destination::settings)?)?)
+}
+
+fn remove_service(_: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    Ok(LuaValue::Boolean(client.remove_service(&arguments.next(service::id)?)?))
+}
+
+fn remove_destination(_: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let id = arguments.next(service::id)?;
+    Ok(LuaValue::Boolean(client.remove_destination(&id, &arguments.next(destination::id)?)?))
+}
+
+/// Returns the weight before.
+fn set_weight(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let id = arguments.next(service::id)?;
+    let address = arguments.next(destination::id)?;
+    let weight = arguments.next(|value| number("weight", value, WEIGHT_MAX))?;
+    Ok(client.set_weight(&id, &address, weight)?.into_lua(lua)?)
+}
+
+fn batch(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let commands = arguments.next(command::list)?;
+    report::answer(lua, &client.batch(&commands)?, None)
+}
+
+fn save(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+    Ok(rules::print(&client.snapshot()?).into_lua(lua)?)
+}
+
+/// All lines are read and checked before the first is sent.
+fn restore(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+    let text = arguments.next(|value| argument::text("text", value))?;
+    let clear = arguments.next(|value| optional(value, clear))?.unwrap_or_default();
+    let (lines, commands): (Vec<_>, Vec<_>) = parse_changes(&text)?.into_iter().unzip();
+    if clear {
+        client.flush()?;
+    }
+    report::answer(lua, &client.batch(&commands)?, Some(&lines))
+}
+
+fn clear(value: &LuaValue) -> Reading<bool> {
+    let mut fields = Fields::new("options", value)?;
+    let clear = fields.take("clear", switch)?.unwrap_or_default();
+    fields.finish()?;
+    Ok(clear)
 }

@@ -1,36 +1,31 @@
-//! Core's errors in Lua's manner: what can be expected to happen is returned, a wrong argument is raised.
+//! Core's errors as tables: what can be expected to happen is returned, never raised.
 
-use ipvs_core::{Error, ErrorKind, InvalidArgument};
+use ipvs_core::Error;
+use ipvs_core::rules::RuleError;
 use mlua::prelude::*;
 
-/// A wrong argument as a Lua error that names it.
-pub(crate) fn invalid(argument: InvalidArgument) -> LuaError {
-    LuaError::external(argument)
-}
+use crate::call::face;
 
-/// `value`, or `nil, err`; `err` is a table with `kind`, `message`, `errno`, `operation` and `object` that prints as its
-/// message.
-pub(crate) fn answer<T>(
-    lua: &Lua,
-    result: Result<T, Error>,
-    into_lua: impl FnOnce(T) -> LuaResult<LuaValue>,
-) -> LuaResult<(LuaValue, Option<LuaTable>)> {
-    match result {
-        Ok(value) => Ok((into_lua(value)?, None)),
-        Err(Error { kind: ErrorKind::InvalidArgument(argument), .. }) => Err(invalid(argument)),
-        Err(error) => Ok((LuaNil, Some(error_table(lua, &error)?))),
-    }
-}
-
-fn error_table(lua: &Lua, error: &Error) -> LuaResult<LuaTable> {
-    let table = lua.create_table()?;
-    table.set("kind", error.kind.name())?;
-    table.set("message", error.to_string())?;
-    table.set("errno", error.raw_os_error())?;
-    table.set("operation", error.operation.name())?;
-    table.set("object", error.operation.object())?;
-    let metatable = lua.create_table()?;
-    metatable.set("__tostring", lua.create_function(|_, error: LuaTable| error.get::<String>("message"))?)?;
-    table.set_metatable(Some(metatable))?;
+/// `kind`, `message`, `errno`, `operation` and `object`; it prints as its message.
+pub(crate) fn to_lua(lua: &Lua, error: &Error) -> LuaResult<LuaTable> {
+    let table = made(lua, error.kind.name(), error.operation.name(), &error.to_string())?;
+    table.raw_set("errno", error.raw_os_error())?;
+    table.raw_set("object", error.operation.object())?;
     Ok(table)
+}
+
+/// `kind`, `message`, `operation`, `line` and `column`.
+pub(crate) fn rule_to_lua(lua: &Lua, operation: &str, error: &RuleError) -> LuaResult<LuaTable> {
+    let table = made(lua, "invalid_rule", operation, &error.to_string())?;
+    table.raw_set("line", error.line)?;
+    table.raw_set("column", error.column)?;
+    Ok(table)
+}
+
+pub(crate) fn made(lua: &Lua, kind: &str, operation: &str, message: &str) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    table.raw_set("kind", kind)?;
+    table.raw_set("operation", operation)?;
+    table.raw_set("message", message)?;
+    face(lua)?.get::<LuaFunction>("failure")?.call(table)
 }

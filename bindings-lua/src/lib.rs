@@ -1,19 +1,72 @@
 //! The Lua module `ipvs`: core's objects as plain tables, core's client as a userdata. Nothing is decided here.
 
+mod argument;
+mod call;
 mod client;
+mod command;
+mod connection;
+mod daemon;
 mod destination;
 mod error;
+mod overview;
+mod report;
 mod service;
+mod setting;
 mod stats;
-mod table;
+mod timeouts;
 
+use ipvs_core::rules::{RuleDisplay, parse_changes};
+use ipvs_core::scheduler;
 use mlua::prelude::*;
+
+use crate::argument::{Arguments, text};
+use crate::call::{Answer, face, function};
 
 /// What `require "ipvs"` returns.
 #[mlua::lua_module]
 fn ipvs(lua: &Lua) -> LuaResult<LuaTable> {
     let module = lua.create_table()?;
-    module.set("_VERSION", env!("CARGO_PKG_VERSION"))?;
-    module.set("connect", lua.create_function(client::connect)?)?;
+    module.raw_set("_VERSION", env!("CARGO_PKG_VERSION"))?;
+    module.raw_set("SCHEDULERS", lua.create_table_from(scheduler::ALL.iter().copied())?)?;
+    module.raw_set("SETTINGS", setting::known(lua)?)?;
+    module.raw_set("connect", function(lua, "connect", client::connect)?)?;
+    module.raw_set("overview", function(lua, "overview", overview)?)?;
+    module.raw_set("parse_rules", function(lua, "parse_rules", parse_rules)?)?;
+    module.raw_set("format_rule", function(lua, "format_rule", format_rule)?)?;
+    module.raw_set("assert", face(lua)?.get::<LuaFunction>("assert")?)?;
+    #[cfg(debug_assertions)]
+    module.raw_set("_panic", function(lua, "_panic", panics)?)?;
     Ok(module)
+}
+
+/// What everybody may see of the table in the calling thread's network namespace.
+fn overview(lua: &Lua, _: &mut Arguments) -> Answer {
+    let services = lua.create_table()?;
+    for service in ipvs_core::Client::overview()? {
+        services.raw_push(overview::to_lua(lua, &service)?)?;
+    }
+    Ok(LuaValue::Table(services))
+}
+
+/// The commands of rules, as `ipvsadm -S -n` writes them.
+fn parse_rules(lua: &Lua, arguments: &mut Arguments) -> Answer {
+    let rules = arguments.next(|value| text("text", value))?;
+    let commands = lua.create_table()?;
+    for (_, command) in parse_changes(&rules)? {
+        commands.raw_push(command::to_lua(lua, &command)?)?;
+    }
+    Ok(LuaValue::Table(commands))
+}
+
+/// The rule of ipvsadm for a command.
+fn format_rule(lua: &Lua, arguments: &mut Arguments) -> Answer {
+    let command = arguments.next(command::from_lua)?;
+    Ok(RuleDisplay(&command).to_string().into_lua(lua)?)
+}
+
+/// For the test that a panic is an error of Lua's: nothing else here can be made to panic.
+#[cfg(debug_assertions)]
+#[expect(clippy::panic, reason = "that is what it is there for")]
+fn panics(_: &Lua, _: &mut Arguments) -> Answer {
+    panic!("on purpose")
 }

@@ -1,52 +1,118 @@
 //! Virtual services: `{ id = "tcp://10.0.0.1:80", scheduler = "wrr" }`.
 
-use ipvs_core::{Service, ServiceEntry, ServiceId};
+use ipvs_core::{Family, Netmask, Protocol, SchedulerFlags, Service, ServiceEntry, ServiceId, ServiceTable};
 use mlua::prelude::*;
 
-use crate::error::invalid;
-use crate::stats::stats_table;
-use crate::table::{check_fields, field, required};
+use crate::argument::{Fields, Reading, Wrong, endpoint, number, parsed, switch, text, wrong_type};
+use crate::destination;
+use crate::stats;
 
-/// A service's name as a method takes it: the text of an id, or a table with the field `id`, such as a listing's.
-#[derive(Clone, Copy)]
-pub(crate) struct Id(pub(crate) ServiceId);
-
-impl FromLua for Id {
-    fn from_lua(value: LuaValue, _: &Lua) -> LuaResult<Self> {
-        let text: String = match &value {
-            LuaValue::String(text) => text.to_str()?.to_owned(),
-            LuaValue::Table(table) => required("service", table, "id")?,
-            other => {
-                let kind = other.type_name();
-                return Err(LuaError::runtime(format!("service: a string or a table is needed, not {kind}")));
-            }
-        };
-        text.parse().map(Self).map_err(invalid)
+/// A service's name: the text of an id, or a table that has one, such as a listing's.
+pub(crate) fn id(value: &LuaValue) -> Reading<ServiceId> {
+    match value {
+        LuaValue::String(_) => parsed("service", value),
+        LuaValue::Table(_) => given_id(&mut Fields::new("service", value)?),
+        _ => Err(wrong_type("service", "a string or a table", value)),
     }
 }
 
-/// A service with its settings, from a table.
-pub(crate) struct Settings(pub(crate) Service);
-
-impl FromLua for Settings {
-    fn from_lua(value: LuaValue, lua: &Lua) -> LuaResult<Self> {
-        let table = LuaTable::from_lua(value, lua)
-            .map_err(|error| LuaError::runtime(format!("service: a table is needed: {error}")))?;
-        check_fields("service", &table, &["id", "scheduler"])?;
-        let id: String = required("service", &table, "id")?;
-        let mut service = Service::new(id.parse().map_err(invalid)?);
-        if let Some(scheduler) = field::<String>("service", &table, "scheduler")? {
-            service = service.with_scheduler(scheduler);
-        }
-        Ok(Self(service))
+/// One id, given as a whole or in parts; both, as in a listing, have to say the same.
+fn given_id(fields: &mut Fields) -> Reading<ServiceId> {
+    let whole = fields.take("id", parsed::<ServiceId>)?;
+    let protocol = fields.take("protocol", parsed::<Protocol>)?;
+    let address = endpoint(fields)?;
+    let mark = fields.take("fwmark", |name, value| number(name, value, u32::MAX))?;
+    let family = fields.take("family", parsed::<Family>)?;
+    let parts = match (protocol, address, mark) {
+        (None, None, None) => None,
+        (Some(protocol), Some(address), None) => Some(ServiceId::Address { protocol, address }),
+        (None, None, Some(mark)) => Some(ServiceId::Fwmark { mark, family: family.unwrap_or(Family::Ipv4) }),
+        _ => return Err(Wrong("service: give an id, or protocol, address and port, or fwmark and family".to_owned())),
+    };
+    let id = whole.or(parts).ok_or_else(|| Wrong("service: the field 'id' is missing".to_owned()))?;
+    if parts.is_some_and(|parts| parts != id) || family.is_some_and(|family| family != id.family()) {
+        return Err(Wrong(format!("service: the other fields do not say the same as the id {id}; leave them out")));
     }
+    id.check()?;
+    Ok(id)
+}
+
+/// A service with its settings.
+pub(crate) fn settings(value: &LuaValue) -> Reading<Service> {
+    if value.is_string() {
+        return Ok(Service::new(id(value)?));
+    }
+    let mut fields = Fields::new("service", value)?;
+    let mut service = Service::new(given_id(&mut fields)?);
+    if let Some(scheduler) = fields.take("scheduler", text)? {
+        service.scheduler = scheduler;
+    }
+    if let Some(names) = fields.take("scheduler_flags", texts)? {
+        service.scheduler_flags = SchedulerFlags::from_names(&service.scheduler, names.iter().map(String::as_str))?;
+    }
+    service.persistence_timeout = fields.take("persistence_timeout", |name, value| number(name, value, u32::MAX))?;
+    let family = service.id.family();
+    if let Some(mask) = fields.take("netmask", |name, value| netmask(name, value, family))? {
+        service.netmask = mask;
+    }
+    service.persistence_engine = fields.take("persistence_engine", text)?;
+    service.one_packet = fields.take("one_packet", switch)?.unwrap_or_default();
+    fields.ignore(&["stats", "destinations"]);
+    fields.finish()?;
+    service.check()?;
+    Ok(service)
+}
+
+/// A mask as text, or a prefix length.
+fn netmask(name: &'static str, value: &LuaValue, family: Family) -> Reading<Netmask> {
+    if value.is_string() {
+        return Ok(Netmask::parse(&text(name, value)?, family)?);
+    }
+    number(name, value, u8::MAX.into()).map(Netmask::Prefix)
+}
+
+fn texts(name: &'static str, value: &LuaValue) -> Reading<Vec<String>> {
+    let list = value.as_table().ok_or_else(|| wrong_type(name, "a list of strings", value))?;
+    list.sequence_values::<LuaValue>().map(|value| text(name, &value?)).collect()
+}
+
+/// A service with its settings, named as in the JSON of `ipvsadm`.
+pub(crate) fn to_lua(lua: &Lua, service: &Service) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    let family = service.id.family();
+    table.raw_set("id", service.id.to_string())?;
+    table.raw_set("family", family.to_string())?;
+    match service.id {
+        ServiceId::Address { protocol, address } => {
+            table.raw_set("protocol", protocol.to_string())?;
+            table.raw_set("address", address.ip().to_string())?;
+            table.raw_set("port", address.port())?;
+        }
+        ServiceId::Fwmark { mark, .. } => table.raw_set("fwmark", mark)?,
+    }
+    table.raw_set("scheduler", service.scheduler.as_str())?;
+    table.raw_set("scheduler_flags", lua.create_sequence_from(service.scheduler_flags.names(&service.scheduler))?)?;
+    table.raw_set("persistence_timeout", service.persistence_timeout)?;
+    table.raw_set("netmask", service.netmask.text(family))?;
+    table.raw_set("persistence_engine", service.persistence_engine.as_deref())?;
+    table.raw_set("one_packet", service.one_packet)?;
+    Ok(table)
 }
 
 /// What a listing says of a service.
-pub(crate) fn entry_table(lua: &Lua, entry: &ServiceEntry) -> LuaResult<LuaTable> {
-    let table = lua.create_table()?;
-    table.set("id", entry.service.id.to_string())?;
-    table.set("scheduler", entry.service.scheduler.as_str())?;
-    table.set("stats", stats_table(lua, &entry.stats)?)?;
+pub(crate) fn entry_to_lua(lua: &Lua, entry: &ServiceEntry) -> LuaResult<LuaTable> {
+    let table = to_lua(lua, &entry.service)?;
+    table.raw_set("stats", stats::to_lua(lua, &entry.stats)?)?;
     Ok(table)
+}
+
+/// The same with all its destinations.
+pub(crate) fn table_to_lua(lua: &Lua, table: &ServiceTable) -> LuaResult<LuaTable> {
+    let service = entry_to_lua(lua, &table.entry)?;
+    let destinations = lua.create_table_with_capacity(table.destinations.len(), 0)?;
+    for entry in &table.destinations {
+        destinations.raw_push(destination::entry_to_lua(lua, entry)?)?;
+    }
+    service.raw_set("destinations", destinations)?;
+    Ok(service)
 }

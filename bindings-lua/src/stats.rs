@@ -1,9 +1,10 @@
-//! Counters as a table. Lua's integers are signed: a counter above 2^63 - 1 shows as that.
+//! Counters as a table. Lua's integers are signed: a counter above 2^63 - 1 shows as that. Before Lua 5.3 numbers are
+//! doubles, which are exact up to 2^53.
 
 use ipvs_core::Stats;
 use mlua::prelude::*;
 
-pub(crate) fn stats_table(lua: &Lua, stats: &Stats) -> LuaResult<LuaTable> {
+pub(crate) fn to_lua(lua: &Lua, stats: &Stats) -> LuaResult<LuaTable> {
     let table = lua.create_table()?;
     for (name, value) in [
         ("connections", stats.connections),
@@ -17,7 +18,7 @@ pub(crate) fn stats_table(lua: &Lua, stats: &Stats) -> LuaResult<LuaTable> {
         ("bytes_in_per_second", stats.bytes_in_per_second),
         ("bytes_out_per_second", stats.bytes_out_per_second),
     ] {
-        table.set(name, i64::try_from(value).unwrap_or(i64::MAX))?;
+        table.raw_set(name, i64::try_from(value).unwrap_or(i64::MAX))?;
     }
     Ok(table)
 }

@@ -25,13 +25,13 @@ const LUA_ADD: &str = r#"
 local lb = assert(require("ipvs").connect())
 assert(lb:add_service { id = "tcp://10.0.0.1:80", scheduler = "wrr" })
 assert(lb:add_destination("tcp://10.0.0.1:80",
-    { address = "192.168.1.10:8080", forwarding = "masquerade", weight = 5 }))
+    { id = "192.168.1.10:8080", forwarding = "masquerade", weight = 5 }))
 "#;
 const LUA_LIST: &str = r#"
 local lb = assert(require("ipvs").connect())
-for _, service in ipairs(assert(lb:services())) do
-    for _, d in ipairs(assert(lb:destinations(service))) do
-        print(table.concat({ service.id, service.scheduler, "->", d.address, d.forwarding, d.weight }, " "))
+for service in assert(lb:services()) do
+    for d in assert(lb:destinations(service)) do
+        print(table.concat({ service.id, service.scheduler, "->", d.id, d.forwarding, d.weight }, " "))
     end
 end
 "#;
@@ -48,7 +48,7 @@ fn python(program: &str) -> Ran {
 }
 
 fn lua(program: &str) -> Ran {
-    let path = format!("package.cpath = '{}'", tree("target/lua/5.4/ipvs.so").display());
+    let path = format!("package.cpath = '{}'", tree("target/lua-dev/5.4/ipvs.so").display());
     run("lua5.4", ["-e", &path, "-e", program])
 }
 

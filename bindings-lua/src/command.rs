@@ -1,0 +1,95 @@
+//! The commands that change the table. As data, one is a list: the name of the client's method, and its arguments, such as
+//! `{ "add_destination", "tcp://10.0.0.1:80", { id = "192.168.1.10:8080" } }`.
+
+use ipvs_core::Command;
+use mlua::prelude::*;
+
+use crate::argument::{Arguments, Reading, Wrong, optional, text, wrong_type};
+use crate::{daemon, destination, service, timeouts};
+
+/// The names of the client's methods that are one command each.
+pub(crate) const NAMES: [&str; 11] = [
+    "add_service",
+    "edit_service",
+    "delete_service",
+    "add_destination",
+    "edit_destination",
+    "delete_destination",
+    "zero",
+    "flush",
+    "set_timeouts",
+    "start_daemon",
+    "stop_daemon",
+];
+
+/// The command of the arguments of the method that does it.
+pub(crate) fn read(arguments: &mut Arguments) -> Reading<Command> {
+    let command = match arguments.function() {
+        "add_service" => Command::AddService(arguments.next(service::settings)?),
+        "edit_service" => Command::EditService(arguments.next(service::settings)?),
+        "delete_service" => Command::DeleteService(arguments.next(service::id)?),
+        "add_destination" => {
+            Command::AddDestination(arguments.next(service::id)?, arguments.next(destination::settings)?)
+        }
+        "edit_destination" => {
+            Command::EditDestination(arguments.next(service::id)?, arguments.next(destination::settings)?)
+        }
+        "delete_destination" => {
+            Command::DeleteDestination(arguments.next(service::id)?, arguments.next(destination::id)?)
+        }
+        "zero" => Command::Zero(arguments.next(|value| optional(value, service::id))?),
+        "flush" => Command::Flush,
+        "set_timeouts" => Command::SetTimeouts(arguments.next(timeouts::settings)?),
+        "start_daemon" => Command::StartDaemon(arguments.next(daemon::settings)?),
+        "stop_daemon" => Command::StopDaemon(arguments.next(daemon::role)?),
+        other => return Err(Wrong(format!("'{other}' is no command"))),
+    };
+    command.check().map_err(|argument| arguments.wrong(&argument))?;
+    Ok(command)
+}
+
+/// One command as data.
+pub(crate) fn from_lua(value: &LuaValue) -> Reading<Command> {
+    let list = value.as_table().ok_or_else(|| wrong_type("command", "a list", value))?;
+    let name = text("command", &list.get(1)?)?;
+    let known = NAMES.into_iter().find(|known| *known == name);
+    let name = known.ok_or_else(|| Wrong(format!("command: '{name}' is none of {}", NAMES.join(", "))))?;
+    // No command has more than two arguments, and one that is nil may be absent.
+    read(&mut Arguments::new(name, vec![list.get(2)?, list.get(3)?]))
+}
+
+/// A list of commands as data.
+pub(crate) fn list(value: &LuaValue) -> Reading<Vec<Command>> {
+    let list = value.as_table().ok_or_else(|| wrong_type("commands", "a list of commands", value))?;
+    let command = |(position, value): (usize, LuaResult<LuaValue>)| {
+        from_lua(&value?).map_err(|Wrong(text)| Wrong(format!("number {position}: {text}")))
+    };
+    (1..).zip(list.sequence_values::<LuaValue>()).map(command).collect()
+}
+
+pub(crate) fn to_lua(lua: &Lua, command: &Command) -> LuaResult<LuaTable> {
+    let name = command.operation().name();
+    match command {
+        Command::AddService(service) | Command::EditService(service) => {
+            list_of(lua, name, &[LuaValue::Table(service::to_lua(lua, service)?)])
+        }
+        Command::DeleteService(id) | Command::Zero(Some(id)) => list_of(lua, name, &[id.to_string().into_lua(lua)?]),
+        Command::AddDestination(id, destination) | Command::EditDestination(id, destination) => {
+            let destination = LuaValue::Table(destination::to_lua(lua, destination)?);
+            list_of(lua, name, &[id.to_string().into_lua(lua)?, destination])
+        }
+        Command::DeleteDestination(id, address) => {
+            list_of(lua, name, &[id.to_string().into_lua(lua)?, address.to_string().into_lua(lua)?])
+        }
+        Command::Zero(None) | Command::Flush => list_of(lua, name, &[]),
+        Command::SetTimeouts(timeouts) => list_of(lua, name, &[LuaValue::Table(timeouts::to_lua(lua, timeouts)?)]),
+        Command::StartDaemon(daemon) => list_of(lua, name, &[LuaValue::Table(daemon::to_lua(lua, daemon)?)]),
+        Command::StopDaemon(role) => list_of(lua, name, &[role.to_string().into_lua(lua)?]),
+    }
+}
+
+fn list_of(lua: &Lua, name: &str, arguments: &[LuaValue]) -> LuaResult<LuaTable> {
+    let list = lua.create_sequence_from([name])?;
+    arguments.iter().try_for_each(|argument| list.raw_push(argument))?;
+    Ok(list)
+}
