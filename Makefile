@@ -69,6 +69,7 @@ bench: bench-build
 
 bench-build: setup
 	cargo build --release --package ipvsadm --package ipvs-python
+	@$(MAKE) --no-print-directory --directory bindings-lua PROFILE=release
 	rm -rf target/bench-python && cp -r bindings-py/python target/bench-python
 	install target/release/lib_ipvs.so target/bench-python/ipvs/_ipvs.abi3.so
 

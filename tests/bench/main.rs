@@ -7,6 +7,7 @@ mod debian;
 mod figures;
 mod floor;
 mod ipvsadm;
+mod lua;
 mod memory;
 mod message;
 mod namespace;
@@ -45,13 +46,18 @@ fn run() -> Result<()> {
         Some("library") => library()?,
         Some("ipvsadm") => ipvsadm::run()?,
         Some("python") => python::run()?,
-        Some(other) => return Err(format!("no part '{other}': library, ipvsadm, python, or all without a name").into()),
+        Some("lua") => lua::run()?,
+        Some(other) => {
+            return Err(format!("no part '{other}': library, ipvsadm, python, lua, or all without a name").into());
+        }
         None => {
             library()?;
             println!();
             ipvsadm::run()?;
             println!();
             python::run()?;
+            println!();
+            lua::run()?;
         }
     }
     println!("\nall of it: {:.0} s", start.elapsed().as_secs_f64());

@@ -32,7 +32,7 @@ def run(*command: str | Path, **variables: str) -> str:
 
 
 def loads(lua: str, folder: Path) -> None:
-    """The interpreter finds the module in the folder, and it has this project's version."""
+    """See that the interpreter finds the module in the folder, and that it has this project's version."""
     assert VERSION
     said = run(lua, "-e", 'print(require("ipvs")._VERSION)', LUA_CPATH=f"{folder}/?.so")
     assert said == f"{VERSION[1]}\n"
@@ -71,7 +71,7 @@ def test_make_install(tmp_path: Path, version: str) -> None:
 @pytest.mark.parametrize("version", ["5.1", "5.4"])
 def test_luarocks_make(tmp_path: Path, version: str) -> None:
     """It builds by cargo, installs, and removes what it installed."""
-    rocks = ["luarocks", "--lua-version", version, "--tree", tmp_path]
+    rocks = ["luarocks", "--lua-version", version, "--tree", str(tmp_path)]
     run(*rocks, "make")
     folder = tmp_path / "lib/lua" / version
     loads(f"lua{version}", folder)
