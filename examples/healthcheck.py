@@ -1,20 +1,22 @@
 """A health checker: keeps the real servers of virtual services as a file in TOML says, less those that do not answer.
 
-Each round asks all servers at once, by TCP or HTTP. A server is down after `fall` failures in a row, and up again
-after `rise` successes; the first answer decides. What others changed meanwhile in these services is mended; other
-services and other servers are left alone. The table stays as it is when the program ends. It logs to standard error.
+Each round asks all servers of all services at once, by TCP or HTTP, and ends when the longest `timeout` has passed at
+the latest, however slowly a server answers. A server is down after `fall` failures in a row, and up again after `rise`
+successes; the first answer decides. What others changed meanwhile in these services is mended; other services and other
+servers are left alone. The table stays as it is when the program ends. It logs to standard error.
 
 usage: healthcheck.py FILE    (healthcheck.toml beside this is one; Python 3.11, or the package tomli)
 """
 
 from __future__ import annotations
 
-import http.client
 import logging
+import re
 import signal
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +30,13 @@ else:
     import tomli as tomllib
 
 log = logging.getLogger("healthcheck")
+#: No first line of an answer is longer, in bytes.
+ANSWER_MAX = 1000
 
 
-@dataclass
+@dataclass(frozen=True)
 class Check:
-    """How a server is asked."""
+    """How a server is asked: by a connection, or by HTTP for a path, which has to answer with status 200."""
 
     kind: str = "tcp"
     path: str = "/"
@@ -40,22 +44,48 @@ class Check:
     rise: int = 2
     fall: int = 3
 
+    def __post_init__(self) -> None:
+        """Refuse what would make every server look dead, or well."""
+        if self.kind not in ("tcp", "http"):
+            message = f"check: kind: {self.kind!r} is neither 'tcp' nor 'http'"
+            raise ValueError(message)
+        if not re.fullmatch("/[!-~]*", self.path):
+            message = f"check: path: {self.path!r} does not begin with / or has other than visible ASCII characters"
+            raise ValueError(message)
+        for name, least in [("timeout", 0.001), ("rise", 1), ("fall", 1)]:
+            if getattr(self, name) < least:
+                message = f"check: {name}: {getattr(self, name)} is below {least}"
+                raise ValueError(message)
+
     def fault(self, server: ipvs.Destination) -> str | None:
-        """Return what is wrong with a server, or None if it is well."""
-        address = str(server.address)
+        """Return what is wrong with a server, or None if it is well: after `timeout` seconds at the latest."""
+        end = time.monotonic() + self.timeout
         try:
-            if self.kind == "tcp":
-                socket.create_connection((address, server.port), self.timeout).close()
-                return None
-            connection = http.client.HTTPConnection(address, server.port, timeout=self.timeout)
-            try:
-                connection.request("GET", self.path)
-                status = connection.getresponse().status
-            finally:
-                connection.close()
-        except (OSError, http.client.HTTPException) as error:
+            with socket.create_connection((str(server.address), server.port), self.timeout) as connection:
+                return None if self.kind == "tcp" else self.http_fault(connection, server, end)
+        except OSError as error:
             return str(error) or type(error).__name__
-        return None if status == http.HTTPStatus.OK else f"status {status}"
+
+    def http_fault(self, connection: socket.socket, server: ipvs.Destination, end: float) -> str | None:
+        """Ask by HTTP. Only the first line of the answer is read."""
+
+        def limit() -> socket.socket:
+            # A socket's own time is for each piece anew.
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")  # noqa: EM101, TRY003
+            connection.settimeout(left)
+            return connection
+
+        request = f"GET {self.path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n"
+        limit().sendall(request.encode())
+        answer = b""
+        while b"\n" not in answer and len(answer) < ANSWER_MAX and (piece := limit().recv(ANSWER_MAX)):
+            answer += piece
+        found = re.match(rb"HTTP/1\.[01] (\d{3})\b", answer)
+        if found is None:
+            return "the answer is not HTTP"
+        return None if found[1] == b"200" else f"status {found[1].decode()}"
 
 
 @dataclass
@@ -87,12 +117,6 @@ class Pool:
         self.service = ipvs.Service(**settings)
         self.servers = [Server(ipvs.Destination(forwarding=forwarding, **server)) for server in servers]
 
-    def look(self, threads: ThreadPoolExecutor) -> None:
-        """Ask all servers at once."""
-        faults = threads.map(self.check.fault, [server.destination for server in self.servers])
-        for server, fault in zip(self.servers, faults):
-            server.note(fault, self.check)
-
     def commands(self, lb: ipvs.Client) -> list[ipvs.Command]:
         """Give what makes the kernel's table as it should be: nothing if it is."""
         commands = []
@@ -116,14 +140,35 @@ class Pool:
         return commands
 
 
-def run(settings: dict[str, Any], stop: threading.Event) -> None:
-    """Check until stopped. An error of IPVS is logged, and the next round tries again."""
+def read(file: Path) -> tuple[float, list[Pool]]:
+    """Read the whole file: the seconds between two rounds, and the pools."""
+    settings = tomllib.loads(file.read_text())
     interval = settings.pop("interval", 1.0)
+    if interval <= 0:
+        message = f"interval: {interval} is not above 0"
+        raise ValueError(message)
     pools = [Pool(service) for service in settings.pop("service")]
-    with ipvs.Client() as lb, ThreadPoolExecutor(max_workers=64) as threads:
+    for name in settings:
+        message = f"there is no setting '{name}'"
+        raise TypeError(message)
+    return interval, pools
+
+
+def look(pools: list[Pool], threads: ThreadPoolExecutor) -> None:
+    """Ask all servers at once."""
+    pairs = [(pool.check, server) for pool in pools for server in pool.servers]
+    faults = threads.map(lambda pair: pair[0].fault(pair[1].destination), pairs)
+    for (check, server), fault in zip(pairs, faults):
+        server.note(fault, check)
+
+
+def run(interval: float, pools: list[Pool], stop: threading.Event) -> None:
+    """Check until stopped. An error of IPVS is logged, and the next round tries again."""
+    count = sum(len(pool.servers) for pool in pools)
+    with ipvs.Client() as lb, ThreadPoolExecutor(max_workers=count or 1) as threads:
         while not stop.is_set():
+            look(pools, threads)
             for pool in pools:
-                pool.look(threads)
                 try:
                     commands = pool.commands(lb)
                     lb.batch(commands).check()
@@ -140,13 +185,17 @@ def main() -> None:
     logging.basicConfig(format="healthcheck: %(message)s", level=logging.INFO)
     if len(sys.argv) != 2:  # noqa: PLR2004, a file
         sys.exit("usage: healthcheck.py FILE")
+    try:
+        interval, pools = read(Path(sys.argv[1]))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        sys.exit(f"healthcheck: {sys.argv[1]}: {type(error).__name__}: {error}")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        run(tomllib.loads(Path(sys.argv[1]).read_text()), stop)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        sys.exit(f"healthcheck: {sys.argv[1]}: {type(error).__name__}: {error}")
+        run(interval, pools, stop)
+    except ipvs.Error as error:
+        sys.exit(f"healthcheck: {error}")
 
 
 if __name__ == "__main__":
