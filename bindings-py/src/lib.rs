@@ -22,7 +22,7 @@ use pyo3::prelude::*;
 mod _ipvs {
     use ipvs_core::scheduler;
     use pyo3::prelude::*;
-    use pyo3::types::IntoPyDict;
+    use pyo3::types::{IntoPyDict, PyMappingProxy};
 
     #[pymodule_export]
     use crate::client::Client;
@@ -43,8 +43,10 @@ mod _ipvs {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("SCHEDULERS", scheduler::ALL.into_py_dict(module.py())?)?;
-        module.add("SETTINGS", crate::setting::known(module.py())?)?;
+        let python = module.py();
+        let schedulers = scheduler::ALL.into_py_dict(python)?;
+        module.add("SCHEDULERS", PyMappingProxy::new(python, schedulers.as_mapping()))?;
+        module.add("SETTINGS", PyMappingProxy::new(python, crate::setting::known(python)?.as_mapping()))?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

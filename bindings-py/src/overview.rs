@@ -1,17 +1,22 @@
 //! What an ordinary user may see of the table.
 
-use ipvs_core::{Client, OverviewId, OverviewService};
+use std::fmt::Display;
+
+use ipvs_core::{Client, Operation, OverviewId, OverviewService};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::error::raise;
+use crate::log::log;
 use crate::python::{member, record};
 
 /// What everybody may see of the table in the calling thread's network namespace: no counters, persistence engines,
 /// scheduler flags, thresholds and kinds of tunnels, but without any privilege and without a client.
 #[pyfunction]
 pub(crate) fn overview(python: Python<'_>) -> PyResult<Bound<'_, PyList>> {
-    let services = python.detach(Client::overview).map_err(|error| raise(python, &error))?;
+    let services = python.detach(Client::overview);
+    log(python, &Operation::Overview, services.as_ref().err().map(|error| error as &dyn Display))?;
+    let services = services.map_err(|error| raise(python, &error))?;
     let services: Vec<_> = services.iter().map(|service| to_python(python, service)).collect::<PyResult<_>>()?;
     PyList::new(python, services)
 }

@@ -143,8 +143,9 @@ def __getattr__(name: str) -> object:
     if module is None:
         message = f"module 'ipvs' has no attribute {name!r}"
         raise AttributeError(message)
-    __import__(module)  # which puts its names here
-    return globals()[name]
+    value: object = getattr(__import__(module, fromlist=[name]), name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

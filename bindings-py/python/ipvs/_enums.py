@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-import ipvs
-
 
 class _Text(str, Enum):
     """Members that are their text."""
@@ -33,10 +31,14 @@ class _Text(str, Enum):
         """Format the text."""
         return str.__format__(self, spec)
 
+
+class _Extensible(_Text):
+    """Members that are their text; a newer kernel may have more."""
+
     @classmethod
     def _missing_(cls, value: object) -> _Text | None:
-        """Take the number of what a newer kernel has and this library has no name for. It is only ever listed."""
-        if not isinstance(value, str) or not (value.isascii() and value.isdigit()):
+        """Take the number of what this library has no name for. It is only ever listed."""
+        if not isinstance(value, str) or not (value.isascii() and value.isdigit() and value == str(int(value))):
             return None
         member = str.__new__(cls, value)
         member._name_ = f"NUMBER_{value}"
@@ -44,7 +46,7 @@ class _Text(str, Enum):
         return member
 
 
-class Protocol(_Text):
+class Protocol(_Extensible):
     """A transport protocol. IP is that of a firewall mark's persistence template; no service has it."""
 
     TCP = "tcp"
@@ -60,7 +62,7 @@ class Family(_Text):
     IPV6 = "ipv6"
 
 
-class Forwarding(_Text):
+class Forwarding(_Extensible):
     """How packets reach a destination.
 
     MASQUERADE: addresses are rewritten both ways (NAT). TUNNEL: packets are wrapped. DIRECT_ROUTE: packets go to the
@@ -73,7 +75,7 @@ class Forwarding(_Text):
     DIRECT_ROUTE = "direct-route"
 
 
-class TunnelType(_Text):
+class TunnelType(_Extensible):
     """How packets are wrapped on their way to a destination."""
 
     IPIP = "ipip"
@@ -127,6 +129,6 @@ class Outcome(_Text):
     NOT_SENT = "not-sent"
 
 
-for _public in _Text.__subclasses__():
-    _public.__module__ = "ipvs"
-    setattr(ipvs, _public.__name__, _public)
+for _public in list(vars().values()):
+    if isinstance(_public, type) and issubclass(_public, _Text):
+        _public.__module__ = "ipvs"

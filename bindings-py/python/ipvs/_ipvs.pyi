@@ -1,6 +1,6 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, TypedDict, final
 
 from typing_extensions import Self, TypeAlias, Unpack, disjoint_base
@@ -27,8 +27,8 @@ __all__ = [
 ]
 
 __version__: Final[str]
-SCHEDULERS: Final[dict[str, str]]
-SETTINGS: Final[dict[str, str]]
+SCHEDULERS: Final[MappingProxyType[str, str]]
+SETTINGS: Final[MappingProxyType[str, str]]
 
 _Object = object
 _Address: TypeAlias = str | IPv4Address | IPv6Address
@@ -120,7 +120,7 @@ class Service:
 
 @final
 class ServiceEntry(Service):
-    def __new__(cls, service: Service, *, stats: Stats = ...) -> Self: ...
+    def __new__(cls, service: Service, *, stats: Stats | None = None) -> Self: ...
     @property
     def service(self) -> Service: ...
     @property
@@ -173,7 +173,7 @@ class DestinationEntry(Destination):
         active_connections: int = 0,
         inactive_connections: int = 0,
         persistent_connections: int = 0,
-        stats: Stats = ...,
+        stats: Stats | None = None,
     ) -> Self: ...
     @property
     def destination(self) -> Destination: ...

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import namedtuple  # `typing` takes as long to import as Python to start
 
-import ipvs
-
 _COUNTERS = "connections packets_in packets_out bytes_in bytes_out"
 _RATES = " ".join(f"{name}_per_second" for name in _COUNTERS.split())
 
@@ -81,4 +79,3 @@ The template of a firewall mark has the protocol "ip" and the mark as its virtua
 for _public in list(vars().values()):
     if isinstance(_public, type) and issubclass(_public, tuple):
         _public.__module__ = "ipvs"
-        setattr(ipvs, _public.__name__, _public)
