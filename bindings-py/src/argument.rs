@@ -1,7 +1,8 @@
 //! Python's values as core's. An error names the argument.
 
+use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipvs_core::InvalidArgument;
@@ -49,14 +50,15 @@ pub(crate) fn switch(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
 }
 
 /// A whole number from 0 to `most`.
-pub(crate) fn number<T: TryFrom<i64> + Copy + Display>(
+pub(crate) fn number<T: TryFrom<u64> + Copy + Display>(
     name: &'static str,
     value: &Bound<'_, PyAny>,
     most: T,
 ) -> PyResult<T> {
     let outside = || invalid(value.py(), &InvalidArgument::new(name, format!("{value} is not within 0 to {most}")));
-    match value.extract::<i64>() {
+    match value.extract::<u64>() {
         Ok(number) => T::try_from(number).map_err(|_| outside()),
+        // It is negative, or too large for 64 bits.
         Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => Err(outside()),
         Err(_) => Err(wrong_type(name, "an int", value)),
     }
@@ -70,63 +72,19 @@ pub(crate) fn optional<'py, T>(
     if value.is_none() { Ok(None) } else { convert(value).map(Some) }
 }
 
-/// An address of the module `ipaddress`, or its text.
+/// An address of the module `ipaddress`, or its text. One with an interface or a network is none.
 pub(crate) fn ip(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<IpAddr> {
-    if value.is_instance_of::<PyString>() {
-        let text = text(name, value)?;
-        let wrong = |_| invalid(value.py(), &InvalidArgument::new(name, format!("'{text}' is no IP address")));
-        return text.parse().map_err(wrong);
+    if !value.is_instance_of::<PyString>() && !value.hasattr("packed")? {
+        return Err(wrong_type(name, "an IP address, as a str or of the module ipaddress,", value));
     }
-    let is_address = value.hasattr("packed")?;
-    let ip = if is_address { value.extract().ok() } else { None };
-    ip.ok_or_else(|| wrong_type(name, "an IP address, as a str or of the module ipaddress,", value))
+    let text = text(name, value.str()?.as_any())?;
+    let wrong = |_| invalid(value.py(), &InvalidArgument::new(name, format!("'{text}' is no IP address")));
+    text.parse().map_err(wrong)
 }
 
-/// An address and a port of the module.
-pub(crate) fn socket_address(
-    name: &'static str,
-    address: &Bound<'_, PyAny>,
-    port: &Bound<'_, PyAny>,
-) -> PyResult<SocketAddr> {
-    Ok(SocketAddr::new(ip(name, address)?, number("port", port, u16::MAX)?))
-}
-
-/// Keywords, each taken once.
-pub(crate) struct Keywords<'py>(Option<Bound<'py, PyDict>>);
-
-impl<'py> Keywords<'py> {
-    pub fn new(keywords: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
-        keywords.map(PyDictMethods::copy).transpose().map(Self)
-    }
-
-    /// Whether any of these is given.
-    pub fn has_any(&self, names: &[&str]) -> PyResult<bool> {
-        let Some(keywords) = &self.0 else { return Ok(false) };
-        names.iter().try_fold(false, |found, name| Ok(found || keywords.contains(name)?))
-    }
-
-    /// The value of a keyword if it is given.
-    pub fn take(&self, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let Some(keywords) = &self.0 else { return Ok(None) };
-        let value = keywords.get_item(name)?;
-        if value.is_some() {
-            keywords.del_item(name)?;
-        }
-        Ok(value)
-    }
-
-    /// The value of a keyword if it is given and not None.
-    pub fn take_some(&self, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        Ok(self.take(name)?.filter(|value| !value.is_none()))
-    }
-
-    /// Nothing may be left over.
-    pub fn finish(self) -> PyResult<()> {
-        match self.0.iter().flatten().next() {
-            Some((name, _)) => Err(unknown(&name.str()?.to_string_lossy())),
-            None => Ok(()),
-        }
-    }
+/// The name of a keyword.
+pub(crate) fn keyword<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, str>> {
+    Ok(name.cast::<PyString>()?.to_string_lossy())
 }
 
 /// The text of a call that makes an object: its class, what comes first, and the keywords that are not as by default.

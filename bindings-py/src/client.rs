@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipvs_core::{Ensured, Error, InvalidArgument, Operation, Options, Role, ServiceTable};
 use pyo3::PyClass;
@@ -11,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::argument::{Keywords, number, object, optional, parsed, switch, text, wrong_type};
+use crate::argument::{keyword, number, object, optional, parsed, switch, text, unknown, wrong_type};
 use crate::command::{self, Command, Held};
 use crate::connection::Connections;
 use crate::daemon::SyncDaemon;
@@ -19,12 +19,15 @@ use crate::destination::{Address, DestinationEntry, destination};
 use crate::error::{invalid, raise};
 use crate::log::log;
 use crate::python::{member, record};
-use crate::report::Report;
+use crate::report::{Report, log_all};
 use crate::service::{Id, ServiceEntry, settings};
 use crate::setting;
 
-/// How many commands of a batch run before signals are looked at.
-const SLICE: usize = 1000;
+/// A piece of a batch that took less time is followed by a longer one, else by a shorter one. Signals are looked at between
+/// two, so that Ctrl-C is prompt where a command takes a microsecond and where it takes a tenth of a second.
+const PIECE_TIME: Duration = Duration::from_millis(20);
+/// How many times as long, or as short.
+const PIECE_STEP: usize = 8;
 
 /// A connection to the kernel's IPVS in one network namespace.
 ///
@@ -83,17 +86,29 @@ impl Client {
         self.run(python, command.operation(), |client| client.run(command))
     }
 
-    fn batch_of(&self, python: Python<'_>, commands: &[impl Borrow<ipvs_core::Command> + Sync]) -> PyResult<Report> {
+    fn batch_of(
+        &self,
+        python: Python<'_>,
+        commands: &[impl Borrow<ipvs_core::Command> + Sync],
+        lines: Vec<usize>,
+    ) -> PyResult<Report> {
         // All of them were checked when they were made.
         let client = self.open()?;
-        let mut report = Report::new(commands.len());
-        for slice in commands.chunks(SLICE) {
-            let part = python.detach(|| client.batch(slice)).map_err(|error| raise(python, &error))?;
-            report.extend(python, slice, part)?;
-            if report.is_interrupted() {
-                break;
+        let mut report = Report::new(commands.len(), lines);
+        let (mut rest, mut length) = (commands, 1);
+        while !rest.is_empty() && !report.is_interrupted() {
+            let (piece, later) = rest.split_at(length.min(rest.len()));
+            let start = Instant::now();
+            let part = python.detach(|| client.batch(piece)).map_err(|error| raise(python, &error))?;
+            length = if start.elapsed() < PIECE_TIME { length * PIECE_STEP } else { (length / PIECE_STEP).max(1) };
+            // A signal's handler may run while Python logs, too.
+            let logged = log_all(python, piece, &part);
+            report.extend(part);
+            rest = later;
+            if let Err(raised) = logged.and_then(|()| python.check_signals()) {
+                raised.value(python).setattr("report", Bound::new(python, report)?)?;
+                return Err(raised);
             }
-            python.check_signals()?;
         }
         Ok(report)
     }
@@ -103,7 +118,9 @@ impl Client {
 fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let seconds: f64 = value.extract().map_err(|_| wrong_type("timeout", "a number of seconds", value))?;
     let wrong = |_| InvalidArgument::new("timeout", format!("{value} is no time in seconds; None waits for ever"));
-    Duration::try_from_secs_f64(seconds).map_err(|error| invalid(value.py(), &wrong(error)))
+    let timeout = Duration::try_from_secs_f64(seconds).map_err(|error| invalid(value.py(), &wrong(error)))?;
+    // What is rounded to nothing would wait for ever.
+    Ok(timeout.max(Duration::from_nanos(u64::from(seconds > 0.0))))
 }
 
 fn list<Entry, Object>(python: Python<'_>, entries: Vec<Entry>) -> PyResult<Bound<'_, PyList>>
@@ -123,22 +140,19 @@ fn table(python: Python<'_>, table: ServiceTable) -> PyResult<Bound<'_, PyAny>> 
 impl Client {
     #[new]
     #[pyo3(
-        signature = (**options),
+        signature = (**settings),
         text_signature = "(*, timeout=5.0, netns=None, load_module=True)"
     )]
-    fn new(python: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let keywords = Keywords::new(options)?;
+    fn new(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let mut options = Options::default();
-        if let Some(value) = keywords.take("timeout")? {
-            options.timeout = optional(&value, timeout)?;
+        for (name, value) in settings.into_iter().flatten() {
+            match &*keyword(&name)? {
+                "timeout" => options.timeout = optional(&value, timeout)?,
+                "netns" => options.netns = optional(&value, |value| text("netns", value))?,
+                "load_module" => options.load_module = switch("load_module", &value)?,
+                other => return Err(unknown(other)),
+            }
         }
-        if let Some(value) = keywords.take("netns")? {
-            options.netns = optional(&value, |value| text("netns", value))?;
-        }
-        if let Some(value) = keywords.take("load_module")? {
-            options.load_module = switch("load_module", &value)?;
-        }
-        keywords.finish()?;
         let client = python.detach(|| ipvs_core::Client::connect_with(&options));
         log(python, &Operation::Connect, client.as_ref().err().map(|error| error as &dyn Display))?;
         let client = client.map_err(|error| raise(python, &error))?;
@@ -421,15 +435,16 @@ impl Client {
 
     /// Runs many Commands, in order, with a few system calls, and says in a Report what became of each.
     ///
-    /// All are checked first: if one cannot be right, none is sent. One that fails does not stop the rest.
+    /// All are checked first: if one cannot be right, none is sent. One that fails does not stop the rest. What a signal's
+    /// handler raises meanwhile (`KeyboardInterrupt`) ends it between two pieces, and has the Report as its attribute `report`.
     fn batch(&self, python: Python<'_>, commands: &Bound<'_, PyAny>) -> PyResult<Report> {
         let mut list = Vec::with_capacity(commands.len().unwrap_or(0));
-        for command in commands.try_iter()? {
+        for command in commands.try_iter().map_err(|_| wrong_type("commands", "an iterable of Command", commands))? {
             let command = command?;
             let command = object::<Command>("commands", "a Command", &command)?;
             list.push(Held(command.clone().unbind()));
         }
-        self.batch_of(python, &list)
+        self.batch_of(python, &list, Vec::new())
     }
 
     /// The table as rules, a line each: what `ipvsadm -S -n` writes, and thresholds.
@@ -439,13 +454,20 @@ impl Client {
     }
 
     /// Runs rules as a batch, and says in a Report what became of each. All lines are read and checked before the first is
-    /// sent; one that is no rule raises a `RuleError`. With `clear` all services are deleted first.
-    #[pyo3(signature = (text, *, clear = false))]
-    fn restore(&self, python: Python<'_>, text: &Bound<'_, PyAny>, clear: bool) -> PyResult<Report> {
-        let commands = command::read(python, &self::text("text", text)?)?;
+    /// sent; one that is no rule raises a `RuleError`. With `clear` all services are deleted first. Positions in the Report
+    /// count the commands; an error has the `line`, too.
+    #[pyo3(signature = (text, *, clear = None), text_signature = "(self, text, *, clear=False)")]
+    fn restore(
+        &self,
+        python: Python<'_>,
+        text: &Bound<'_, PyAny>,
+        clear: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Report> {
+        let clear = clear.map_or(Ok(false), |clear| switch("clear", clear))?;
+        let (lines, commands): (_, Vec<_>) = command::read(python, text)?.into_iter().unzip();
         if clear {
             self.change(python, &ipvs_core::Command::Flush)?;
         }
-        self.batch_of(python, &commands)
+        self.batch_of(python, &commands, lines)
     }
 }

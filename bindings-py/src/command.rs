@@ -7,7 +7,7 @@ use ipvs_core::{Role, Timeouts};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::argument::{self, Keywords, number, object, parsed, wrong_type};
+use crate::argument::{self, keyword, number, object, parsed, unknown, wrong_type};
 use crate::daemon::SyncDaemon;
 use crate::destination::{Address, Destination, destination};
 use crate::error::{invalid, rule_error};
@@ -44,18 +44,23 @@ pub(crate) fn timeouts(
     timeouts: Option<&Bound<'_, PyAny>>,
     parts: Option<&Bound<'_, PyDict>>,
 ) -> PyResult<Timeouts> {
-    let keywords = Keywords::new(parts)?;
     let mut set = Timeouts { tcp: 0, tcp_fin: 0, udp: 0 };
+    let seconds = |name, value: &Bound<'_, PyAny>| number(name, value, u32::MAX);
     if let Some(value) = timeouts {
-        (set.tcp, set.tcp_fin, set.udp) =
-            value.extract().map_err(|_| wrong_type("timeouts", "a Timeouts of whole numbers", value))?;
+        let wrong = |_| wrong_type("timeouts", "a Timeouts", value);
+        let (tcp, tcp_fin, udp): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
+            value.extract().map_err(wrong)?;
+        set =
+            Timeouts { tcp: seconds("tcp", &tcp)?, tcp_fin: seconds("tcp_fin", &tcp_fin)?, udp: seconds("udp", &udp)? };
     }
-    for (name, field) in [("tcp", &mut set.tcp), ("tcp_fin", &mut set.tcp_fin), ("udp", &mut set.udp)] {
-        if let Some(value) = keywords.take(name)? {
-            *field = number(name, &value, u32::MAX)?;
+    for (name, value) in parts.into_iter().flatten() {
+        match &*keyword(&name)? {
+            "tcp" => set.tcp = seconds("tcp", &value)?,
+            "tcp_fin" => set.tcp_fin = seconds("tcp_fin", &value)?,
+            "udp" => set.udp = seconds("udp", &value)?,
+            other => return Err(unknown(other)),
         }
     }
-    keywords.finish()?;
     set.check().map_err(|error| invalid(python, &error))?;
     Ok(set)
 }
@@ -213,11 +218,12 @@ impl Command {
 /// The commands of rules, as `ipvsadm -S` writes them. A line that is none raises a `RuleError`. Hosts and ports are numbers.
 #[pyfunction]
 pub(crate) fn parse_rules<'py>(python: Python<'py>, text: &Bound<'_, PyAny>) -> PyResult<Bound<'py, PyList>> {
-    PyList::new(python, read(python, &argument::text("text", text)?)?.into_iter().map(Command))
+    let commands = read(python, text)?.into_iter().map(|(_, command)| Command(command));
+    PyList::new(python, commands)
 }
 
-/// The commands of rules.
-pub(crate) fn read(python: Python<'_>, text: &str) -> PyResult<Vec<ipvs_core::Command>> {
-    let changes = python.detach(|| parse_changes(text)).map_err(|error| rule_error(python, &error))?;
-    Ok(changes.into_iter().map(|(_, command)| command).collect())
+/// The commands of rules, each with its line.
+pub(crate) fn read(python: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, ipvs_core::Command)>> {
+    let text = argument::text("text", text)?;
+    python.detach(|| parse_changes(&text)).map_err(|error| rule_error(python, &error))
 }

@@ -4,7 +4,7 @@ use ipvs_core::{InvalidArgument, Role};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::argument::{Keywords, call_text, ip, number, optional, parsed, text};
+use crate::argument::{call_text, ip, keyword, number, optional, parsed, text, unknown};
 use crate::error::invalid;
 use crate::python::member;
 
@@ -25,29 +25,23 @@ impl From<ipvs_core::SyncDaemon> for SyncDaemon {
 }
 
 impl SyncDaemon {
-    fn with(mut daemon: ipvs_core::SyncDaemon, keywords: Keywords<'_>, python: Python<'_>) -> PyResult<Self> {
-        if let Some(value) = keywords.take("role")? {
-            daemon.role = parsed("role", &value)?;
+    fn with(
+        mut daemon: ipvs_core::SyncDaemon,
+        settings: Option<&Bound<'_, PyDict>>,
+        python: Python<'_>,
+    ) -> PyResult<Self> {
+        for (name, value) in settings.into_iter().flatten() {
+            match &*keyword(&name)? {
+                "role" => daemon.role = parsed("role", &value)?,
+                "interface" => daemon.interface = text("interface", &value)?,
+                "sync_id" => daemon.sync_id = number("sync_id", &value, u8::MAX)?,
+                "max_length" => daemon.max_length = number("max_length", &value, u16::MAX)?,
+                "group" => daemon.group = optional(&value, |value| ip("group", value))?,
+                "port" => daemon.port = number("port", &value, u16::MAX)?,
+                "ttl" => daemon.ttl = number("ttl", &value, u8::MAX)?,
+                other => return Err(unknown(other)),
+            }
         }
-        if let Some(value) = keywords.take("interface")? {
-            daemon.interface = text("interface", &value)?;
-        }
-        if let Some(value) = keywords.take("sync_id")? {
-            daemon.sync_id = number("sync_id", &value, u8::MAX)?;
-        }
-        if let Some(value) = keywords.take("max_length")? {
-            daemon.max_length = number("max_length", &value, u16::MAX)?;
-        }
-        if let Some(value) = keywords.take("group")? {
-            daemon.group = optional(&value, |value| ip("group", value))?;
-        }
-        if let Some(value) = keywords.take("port")? {
-            daemon.port = number("port", &value, u16::MAX)?;
-        }
-        if let Some(value) = keywords.take("ttl")? {
-            daemon.ttl = number("ttl", &value, u8::MAX)?;
-        }
-        keywords.finish()?;
         daemon.check().map_err(|error| invalid(python, &error))?;
         Ok(Self(daemon))
     }
@@ -77,22 +71,25 @@ impl SyncDaemon {
 impl SyncDaemon {
     #[new]
     #[pyo3(
-        signature = (role, **settings),
+        signature = (role, *, interface = None, **settings),
         text_signature = "(role, *, interface, sync_id=0, max_length=0, group=None, port=0, ttl=0)"
     )]
-    fn new(python: Python<'_>, role: &Bound<'_, PyAny>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(
+        python: Python<'_>,
+        role: &Bound<'_, PyAny>,
+        interface: Option<&Bound<'_, PyAny>>,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
         let role: Role = parsed("role", role)?;
-        let keywords = Keywords::new(settings)?;
         let missing = || invalid(python, &InvalidArgument::new("interface", "a daemon needs one, such as 'eth0'"));
-        let interface = keywords.take("interface")?.ok_or_else(missing)?;
-        let daemon = ipvs_core::SyncDaemon::new(role, text("interface", &interface)?);
-        Self::with(daemon, keywords, python)
+        let interface = text("interface", interface.ok_or_else(missing)?)?;
+        Self::with(ipvs_core::SyncDaemon::new(role, interface), settings, python)
     }
 
     /// The same daemon with other settings, named as when one is made.
     #[pyo3(signature = (**settings), text_signature = "(self, **settings)")]
     fn replace(&self, python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        Self::with(self.0.clone(), Keywords::new(settings)?, python)
+        Self::with(self.0.clone(), settings, python)
     }
 
     /// Whether it sends or takes.

@@ -1,6 +1,6 @@
 //! Destinations, the real servers of a virtual service.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs_core::{
     DEFAULT_WEIGHT, DestinationEntry as Entry, Forwarding, InvalidArgument, Stats, Tunnel, TunnelChecksum, TunnelParts,
@@ -10,7 +10,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::argument::{Keywords, call_text, number, object, optional, parsed, socket_address, text, wrong_type};
+use crate::argument::{call_text, ip, keyword, number, object, optional, parsed, text, unknown, wrong_type};
 use crate::error::invalid;
 use crate::python::{member, record};
 use crate::service::hash;
@@ -29,55 +29,85 @@ use crate::stats;
 #[derive(Clone)]
 pub(crate) struct Destination(pub(crate) ipvs_core::Destination);
 
-/// The address that the parts of one make, if any is given.
-fn address_from_parts(python: Python<'_>, keywords: &Keywords<'_>) -> PyResult<Option<SocketAddr>> {
-    match (keywords.take_some("address")?, keywords.take_some("port")?) {
-        (None, None) => Ok(None),
-        (Some(address), Some(port)) => socket_address("address", &address, &port).map(Some),
-        _ => {
-            let reason = "give the destination's address and its port, or both in one as its id";
-            Err(invalid(python, &InvalidArgument::new("destination", reason)))
+/// What keywords say: parts of an address, and settings.
+#[derive(Default)]
+#[expect(clippy::option_option, reason = "not given, none, and a value are three things")]
+struct Given {
+    address: Option<IpAddr>,
+    port: Option<u16>,
+    forwarding: Option<Forwarding>,
+    tunnel: Option<Option<Tunnel>>,
+    weight: Option<u32>,
+    upper_threshold: Option<u32>,
+    lower_threshold: Option<u32>,
+}
+
+impl Given {
+    fn read(settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut given = Self::default();
+        for (name, value) in settings.into_iter().flatten() {
+            match &*keyword(&name)? {
+                "address" => given.address = optional(&value, |value| ip("address", value))?,
+                "port" => given.port = optional(&value, |value| number("port", value, u16::MAX))?,
+                "forwarding" => given.forwarding = Some(parsed("forwarding", &value)?),
+                "tunnel" => given.tunnel = Some(optional(&value, tunnel)?),
+                "weight" => given.weight = Some(number("weight", &value, u32::MAX)?),
+                "upper_threshold" => given.upper_threshold = Some(number("upper_threshold", &value, u32::MAX)?),
+                "lower_threshold" => given.lower_threshold = Some(number("lower_threshold", &value, u32::MAX)?),
+                other => return Err(unknown(other)),
+            }
         }
+        Ok(given)
+    }
+
+    /// The address, given as a whole or in parts, if it is. A part that is not given is that of `now`.
+    fn address(
+        &self,
+        id: Option<&Bound<'_, PyAny>>,
+        now: Option<SocketAddr>,
+        python: Python<'_>,
+    ) -> PyResult<Option<SocketAddr>> {
+        let wrong = |field, reason| Err(invalid(python, &InvalidArgument::new(field, reason)));
+        match (id, self.address, self.port) {
+            (None, None, None) => Ok(None),
+            (Some(id), None, None) => address("id", id).map(Some),
+            (Some(_), ..) => wrong("id", "the id has address and port already; give one or the other"),
+            (None, address, port) => match (address.or(now.map(|now| now.ip())), port.or(now.map(|now| now.port()))) {
+                (Some(address), Some(port)) => Ok(Some(SocketAddr::new(address, port))),
+                _ => wrong("destination", "give the destination's address and its port, or both in one as its id"),
+            },
+        }
+    }
+
+    /// Puts the settings in. They are checked with the service.
+    fn set(self, destination: &mut ipvs_core::Destination, python: Python<'_>) -> PyResult<()> {
+        let now = destination.forwarding;
+        let default = if matches!(self.tunnel, Some(Some(_))) { Forwarding::TUNNEL } else { now };
+        destination.forwarding = match (self.forwarding.unwrap_or(default), self.tunnel) {
+            (Forwarding::Tunnel(_), Some(tunnel)) => Forwarding::Tunnel(tunnel.unwrap_or(Tunnel::Ipip)),
+            (Forwarding::Tunnel(_), None) if matches!(now, Forwarding::Tunnel(_)) => now,
+            (method, None | Some(None)) => method,
+            (method, Some(Some(_))) => {
+                let reason = format!("{method} has none; leave it out, or choose the forwarding 'tunnel'");
+                return Err(invalid(python, &InvalidArgument::new("tunnel", reason)));
+            }
+        };
+        destination.weight = self.weight.unwrap_or(destination.weight);
+        destination.upper_threshold = self.upper_threshold.unwrap_or(destination.upper_threshold);
+        destination.lower_threshold = self.lower_threshold.unwrap_or(destination.lower_threshold);
+        Ok(())
     }
 }
 
-/// One address, given as a whole or in parts.
-fn given_address(
-    id: Option<&Bound<'_, PyAny>>,
-    keywords: &Keywords<'_>,
-    python: Python<'_>,
-) -> PyResult<Option<SocketAddr>> {
-    let Some(id) = id else { return address_from_parts(python, keywords) };
-    if keywords.has_any(&["address", "port"])? {
-        let reason = "the id has address and port already; give one or the other";
-        return Err(invalid(python, &InvalidArgument::new("id", reason)));
+/// The text of a destination, or an address and a port.
+fn address(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<SocketAddr> {
+    if value.is_instance_of::<PyString>() {
+        return parse_destination_address(&text(name, value)?).map_err(|error| invalid(value.py(), &error));
     }
-    id.extract::<Address>().map(|address| Some(address.0))
-}
-
-/// Puts the settings of keywords in. They are checked with the service.
-fn set(destination: &mut ipvs_core::Destination, keywords: Keywords<'_>, python: Python<'_>) -> PyResult<()> {
-    let method = keywords.take("forwarding")?.map(|value| parsed::<Forwarding>("forwarding", &value)).transpose()?;
-    let tunnel = keywords.take_some("tunnel")?.map(|value| tunnel(&value)).transpose()?;
-    destination.forwarding = match (method, tunnel, destination.forwarding) {
-        (None, None, now) | (Some(Forwarding::Tunnel(_)), None, now @ Forwarding::Tunnel(_)) => now,
-        (Some(method), None, _) => method,
-        (None | Some(Forwarding::Tunnel(_)), Some(tunnel), _) => Forwarding::Tunnel(tunnel),
-        (Some(method), Some(_), _) => {
-            let reason = format!("{method} has none; leave it out, or choose the forwarding 'tunnel'");
-            return Err(invalid(python, &InvalidArgument::new("tunnel", reason)));
-        }
-    };
-    for (name, field) in [
-        ("weight", &mut destination.weight),
-        ("upper_threshold", &mut destination.upper_threshold),
-        ("lower_threshold", &mut destination.lower_threshold),
-    ] {
-        if let Some(value) = keywords.take(name)? {
-            *field = number(name, &value, u32::MAX)?;
-        }
+    match value.cast::<PyTuple>().map(|pair| pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()) {
+        Ok(Ok((address, port))) => Ok(SocketAddr::new(ip(name, &address)?, number("port", &port, u16::MAX)?)),
+        _ => Err(wrong_type(name, "a str such as '192.168.1.10:8080', or an address and a port,", value)),
     }
-    keywords.finish()
 }
 
 /// A `Tunnel`, or its type as text.
@@ -86,9 +116,10 @@ fn tunnel(value: &Bound<'_, PyAny>) -> PyResult<Tunnel> {
         TunnelParts { kind: text("tunnel", value)?.into(), port: None, checksum: None }
     } else {
         let wrong = |_| wrong_type("tunnel", "a Tunnel or the str of its type", value);
-        let (kind, port, checksum): (String, Bound<'_, PyAny>, Bound<'_, PyAny>) = value.extract().map_err(wrong)?;
+        let (kind, port, checksum): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
+            value.extract().map_err(wrong)?;
         TunnelParts {
-            kind: kind.into(),
+            kind: text("type", &kind)?.into(),
             port: optional(&port, |port| number("port", port, u16::MAX))?,
             checksum: optional(&checksum, |checksum| parsed::<TunnelChecksum>("checksum", checksum))?,
         }
@@ -109,7 +140,9 @@ pub(crate) fn destination(
         return Ok(destination.get().0.clone());
     }
     let mut made = ipvs_core::Destination::new(destination.extract::<Address>()?.0);
-    set(&mut made, Keywords::new(settings)?, destination.py())?;
+    if let Some(settings) = settings {
+        Given::read(Some(settings))?.set(&mut made, destination.py())?;
+    }
     Ok(made)
 }
 
@@ -122,25 +155,29 @@ impl Destination {
             upper_threshold=0, lower_threshold=0)"
     )]
     fn new(python: Python<'_>, id: Option<&Bound<'_, PyAny>>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let keywords = Keywords::new(settings)?;
+        let given = Given::read(settings)?;
         let missing = || {
             let reason = "an id is needed, such as '192.168.1.10:8080'";
             invalid(python, &InvalidArgument::new("id", reason))
         };
-        let address = given_address(id, &keywords, python)?.ok_or_else(missing)?;
-        Self::with(ipvs_core::Destination::new(address), keywords, python)
+        let address = given.address(id, None, python)?.ok_or_else(missing)?;
+        Self::with(ipvs_core::Destination::new(address), given, python)
     }
 
-    /// The same destination with other settings, named as when one is made.
-    #[pyo3(signature = (**settings), text_signature = "(self, **settings)")]
-    fn replace(&self, python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let keywords = Keywords::new(settings)?;
+    /// The same destination with other settings, named as when one is made. A part of the id leaves the other as it is.
+    #[pyo3(signature = (*, id = None, **settings), text_signature = "(self, **settings)")]
+    fn replace(
+        &self,
+        python: Python<'_>,
+        id: Option<&Bound<'_, PyAny>>,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let given = Given::read(settings)?;
         let mut destination = self.0.clone();
-        let id = keywords.take("id")?;
-        if let Some(address) = given_address(id.as_ref(), &keywords, python)? {
+        if let Some(address) = given.address(id, Some(destination.address), python)? {
             destination.address = address;
         }
-        Self::with(destination, keywords, python)
+        Self::with(destination, given, python)
     }
 
     /// What names the destination within its service: address and port.
@@ -206,9 +243,9 @@ impl Destination {
         Ok(((self.id(),), self.settings(python)?))
     }
 
-    /// Only another Destination is equal to one, never a `DestinationEntry`.
-    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast_exact::<Self>().is_ok_and(|other| other.get().0 == self.0)
+    /// A `DestinationEntry` is equal to none: it has counters too. What is no Destination may say itself whether it is equal.
+    fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
+        !other.is_instance_of::<DestinationEntry>() && other.get().0 == self.0
     }
 
     fn __hash__(&self) -> u64 {
@@ -217,8 +254,8 @@ impl Destination {
 }
 
 impl Destination {
-    fn with(mut destination: ipvs_core::Destination, keywords: Keywords<'_>, python: Python<'_>) -> PyResult<Self> {
-        set(&mut destination, keywords, python)?;
+    fn with(mut destination: ipvs_core::Destination, given: Given, python: Python<'_>) -> PyResult<Self> {
+        given.set(&mut destination, python)?;
         destination.check_settings().map_err(|error| invalid(python, &error))?;
         Ok(Self(destination))
     }
@@ -287,7 +324,7 @@ impl DestinationEntry {
         signature = (destination, *, active_connections = None, inactive_connections = None,
             persistent_connections = None, stats = None),
         text_signature = "(destination, *, active_connections=0, inactive_connections=0, persistent_connections=0, \
-            stats=Stats())"
+            stats=None)"
     )]
     fn new(
         destination: &Bound<'_, PyAny>,
@@ -350,15 +387,6 @@ impl<'py> FromPyObject<'_, 'py> for Address {
         if let Ok(destination) = object.cast::<Destination>() {
             return Ok(Self(destination.get().0.address));
         }
-        if object.is_instance_of::<PyString>() {
-            let parsed = parse_destination_address(&text("destination", &object)?);
-            return parsed.map(Self).map_err(|error| invalid(object.py(), &error));
-        }
-        if object.is_instance_of::<PyTuple>()
-            && let Ok((address, port)) = object.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
-        {
-            return socket_address("destination", &address, &port).map(Self);
-        }
-        Err(wrong_type("destination", "a Destination, the str of one, or an address and a port", &object))
+        address("destination", &object).map(Self)
     }
 }

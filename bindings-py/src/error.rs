@@ -6,6 +6,8 @@ use pyo3::prelude::*;
 
 use crate::python::exception;
 
+const EINVAL: i32 = 22;
+
 /// The exception for an operation that failed.
 pub(crate) fn raise(python: Python<'_>, error: &Error) -> PyErr {
     let (operation, object) = (error.operation.name(), error.operation.object());
@@ -21,11 +23,10 @@ pub(crate) fn raise(python: Python<'_>, error: &Error) -> PyErr {
 
 /// The exception for an argument that came to no operation yet.
 pub(crate) fn invalid(python: Python<'_>, argument: &InvalidArgument) -> PyErr {
-    const EINVAL: i32 = 22;
     exception(python, "_invalid", (EINVAL, argument.to_string(), argument.field))
 }
 
 /// The exception for a line that is no rule.
 pub(crate) fn rule_error(python: Python<'_>, error: &RuleError) -> PyErr {
-    exception(python, "_rule_error", (error.to_string(), error.line, error.column))
+    exception(python, "_rule_error", (EINVAL, error.to_string(), error.line, error.column))
 }

@@ -21,6 +21,8 @@ pub(crate) struct Report {
     /// Of those that were sent.
     outcomes: Vec<Sent>,
     total: usize,
+    /// The line of each command of a restore; none of a batch.
+    lines: Vec<usize>,
 }
 
 /// What became of a command that was sent.
@@ -33,56 +35,70 @@ enum Sent {
 
 impl Report {
     /// Nothing is sent yet.
-    pub fn new(total: usize) -> Self {
-        Self { failed: Vec::new(), interrupted: None, outcomes: Vec::with_capacity(total), total }
+    pub fn new(total: usize, lines: Vec<usize>) -> Self {
+        Self { failed: Vec::new(), interrupted: None, outcomes: Vec::with_capacity(total), total, lines }
     }
 
     /// Takes in what became of the next commands.
-    pub fn extend(
-        &mut self,
-        python: Python<'_>,
-        commands: &[impl Borrow<Command>],
-        report: ipvs_core::Report,
-    ) -> PyResult<()> {
+    pub fn extend(&mut self, report: ipvs_core::Report) {
         let start = self.outcomes.len();
-        let is_logged = logger(python)?.is_some();
-        for (command, outcome) in commands.iter().map(Borrow::borrow).zip(report.outcomes()) {
-            self.outcomes.push(match outcome {
-                Outcome::Done => Sent::Done,
-                Outcome::Failed(_) => Sent::Failed,
-                Outcome::Unknown => Sent::Unknown,
-                Outcome::NotSent => break,
-            });
-            if is_logged {
-                let operation = command.operation();
-                let unknown = format!("cannot {operation}: whether it was done is not known");
-                let error: Option<&dyn Display> = match outcome {
-                    Outcome::Failed(error) => Some(error),
-                    Outcome::Unknown => Some(&unknown),
-                    Outcome::Done | Outcome::NotSent => None,
-                };
-                log(python, &operation, error)?;
-            }
-        }
+        self.outcomes.extend(report.outcomes().map_while(|outcome| match outcome {
+            Outcome::Done => Some(Sent::Done),
+            Outcome::Failed(_) => Some(Sent::Failed),
+            Outcome::Unknown => Some(Sent::Unknown),
+            Outcome::NotSent => None,
+        }));
         self.failed.extend(report.failed.into_iter().map(|(position, error)| (start + position, error)));
         self.interrupted = report.interrupted;
-        Ok(())
     }
 
     pub fn is_interrupted(&self) -> bool {
         self.interrupted.is_some()
     }
+
+    /// The exception for a command that was refused.
+    fn refused(&self, python: Python<'_>, position: usize, error: &Error) -> PyResult<PyErr> {
+        let raised = raise(python, error);
+        if let Some(line) = self.lines.get(position) {
+            raised.value(python).setattr("line", line)?;
+        }
+        Ok(raised)
+    }
+}
+
+/// Logs what became of commands, if anybody wants to know.
+pub(crate) fn log_all(
+    python: Python<'_>,
+    commands: &[impl Borrow<Command>],
+    report: &ipvs_core::Report,
+) -> PyResult<()> {
+    if logger(python)?.is_none() {
+        return Ok(());
+    }
+    for (command, outcome) in commands.iter().map(Borrow::borrow).zip(report.outcomes()) {
+        let operation = command.operation();
+        let unknown = format!("cannot {operation}: whether it was done is not known");
+        let error: Option<&dyn Display> = match outcome {
+            Outcome::Done => None,
+            Outcome::Failed(error) => Some(error),
+            Outcome::Unknown => Some(&unknown),
+            Outcome::NotSent => break,
+        };
+        log(python, &operation, error)?;
+    }
+    Ok(())
 }
 
 #[pymethods]
 impl Report {
-    /// The commands that were refused: position in the batch, from 0, and the error.
+    /// The commands that were refused: position among the commands, from 0, and the error. That of a restore has its `line`.
     #[getter]
     fn failed<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(
-            python,
-            self.failed.iter().map(|(position, error)| (*position, raise(python, error).into_value(python))),
-        )
+        let failed = self
+            .failed
+            .iter()
+            .map(|(position, error)| Ok((*position, self.refused(python, *position, error)?.into_value(python))));
+        PyList::new(python, failed.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// The error that ended the batch before its end; None if nothing did.
@@ -114,8 +130,11 @@ impl Report {
 
     /// Raises the first error, if there is any: of a command that was refused, or what ended the batch.
     fn check(&self, python: Python<'_>) -> PyResult<()> {
-        let error = self.failed.first().map(|(_, error)| error).or(self.interrupted.as_ref());
-        error.map_or(Ok(()), |error| Err(raise(python, error)))
+        match (self.failed.first(), &self.interrupted) {
+            (Some((position, error)), _) => Err(self.refused(python, *position, error)?),
+            (None, Some(error)) => Err(raise(python, error)),
+            (None, None) => Ok(()),
+        }
     }
 
     fn __repr__(&self) -> String {

@@ -1,13 +1,13 @@
 //! Virtual services.
 
 use std::hash::{Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipvs_core::{DEFAULT_SCHEDULER, Family, InvalidArgument, Netmask, Protocol, SchedulerFlags, ServiceId, Stats};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::argument::{Keywords, call_text, ip, number, object, optional, parsed, switch, text, wrong_type};
+use crate::argument::{call_text, ip, keyword, number, object, optional, parsed, switch, text, unknown, wrong_type};
 use crate::error::invalid;
 use crate::python::member;
 use crate::stats;
@@ -26,70 +26,130 @@ use crate::stats;
 #[derive(Clone)]
 pub(crate) struct Service(pub(crate) ipvs_core::Service);
 
-/// The id that the parts of one make, if any is given.
-fn id_from_parts(python: Python<'_>, keywords: &Keywords<'_>) -> PyResult<Option<ServiceId>> {
-    let protocol = keywords.take_some("protocol")?.map(|value| parsed::<Protocol>("protocol", &value)).transpose()?;
-    let address = keywords.take_some("address")?.map(|value| ip("address", &value)).transpose()?;
-    let port = keywords.take_some("port")?.map(|value| number("port", &value, u16::MAX)).transpose()?;
-    let mark = keywords.take_some("fwmark")?.map(|value| number("fwmark", &value, u32::MAX)).transpose()?;
-    let family = keywords.take_some("family")?.map(|value| parsed::<Family>("family", &value)).transpose()?;
-    let id = match (protocol, address, port, mark, family) {
-        (None, None, None, None, None) => return Ok(None),
-        (Some(protocol), Some(address), Some(port), None, None) => {
-            ServiceId::Address { protocol, address: SocketAddr::new(address, port) }
-        }
-        (None, None, None, Some(mark), family) => ServiceId::Fwmark { mark, family: family.unwrap_or(Family::Ipv4) },
-        _ => {
-            let reason = "give an id, or protocol, address and port, or fwmark and family";
-            return Err(invalid(python, &InvalidArgument::new("service", reason)));
-        }
-    };
-    id.check().map_err(|error| invalid(python, &error))?;
-    Ok(Some(id))
+/// What keywords say: parts of an id, and settings.
+#[derive(Default)]
+#[expect(clippy::option_option, reason = "not given, none, and a value are three things")]
+struct Given<'py> {
+    protocol: Option<Protocol>,
+    address: Option<IpAddr>,
+    port: Option<u16>,
+    fwmark: Option<u32>,
+    family: Option<Family>,
+    scheduler: Option<String>,
+    scheduler_flags: Option<Vec<String>>,
+    persistence_timeout: Option<Option<u32>>,
+    /// What it means depends on the id.
+    netmask: Option<Bound<'py, PyAny>>,
+    persistence_engine: Option<Option<String>>,
+    one_packet: Option<bool>,
 }
 
-/// One id, given as a whole or in parts.
-fn given_id(id: Option<&Bound<'_, PyAny>>, keywords: &Keywords<'_>, python: Python<'_>) -> PyResult<Option<ServiceId>> {
-    let Some(id) = id else { return id_from_parts(python, keywords) };
-    if keywords.has_any(&["protocol", "address", "port", "fwmark", "family"])? {
-        let reason = "the id has its parts already; give one or the other";
-        return Err(invalid(python, &InvalidArgument::new("id", reason)));
-    }
-    parsed("id", id).map(Some)
-}
-
-/// Puts the settings of keywords in, and checks the whole.
-fn set(service: &mut ipvs_core::Service, keywords: Keywords<'_>, python: Python<'_>) -> PyResult<()> {
-    if let Some(value) = keywords.take("scheduler")? {
-        service.scheduler = text("scheduler", &value)?;
-    }
-    if let Some(value) = keywords.take("scheduler_flags")? {
-        let wrong = |_| wrong_type("scheduler_flags", "an iterable of str", &value);
-        if value.is_instance_of::<PyString>() {
-            return Err(wrong_type("scheduler_flags", "an iterable of str", &value));
+impl<'py> Given<'py> {
+    fn read(settings: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
+        let mut given = Self::default();
+        for (name, value) in settings.into_iter().flatten() {
+            match &*keyword(&name)? {
+                "protocol" => given.protocol = optional(&value, |value| parsed("protocol", value))?,
+                "address" => given.address = optional(&value, |value| ip("address", value))?,
+                "port" => given.port = optional(&value, |value| number("port", value, u16::MAX))?,
+                "fwmark" => given.fwmark = optional(&value, |value| number("fwmark", value, u32::MAX))?,
+                "family" => given.family = optional(&value, |value| parsed("family", value))?,
+                "scheduler" => given.scheduler = Some(text("scheduler", &value)?),
+                "scheduler_flags" => given.scheduler_flags = Some(flags(&value)?),
+                "persistence_timeout" => {
+                    let seconds = optional(&value, |value| number("persistence_timeout", value, u32::MAX))?;
+                    given.persistence_timeout = Some(seconds);
+                }
+                "netmask" => given.netmask = Some(value),
+                "persistence_engine" => {
+                    given.persistence_engine = Some(optional(&value, |value| text("persistence_engine", value))?);
+                }
+                "one_packet" => given.one_packet = Some(switch("one_packet", &value)?),
+                other => return Err(unknown(other)),
+            }
         }
-        let names: Vec<String> =
-            value.try_iter().map_err(wrong)?.map(|name| text("scheduler_flags", &name?)).collect::<PyResult<_>>()?;
-        service.scheduler_flags = SchedulerFlags::from_names(&service.scheduler, names.iter().map(String::as_str))
-            .map_err(|error| invalid(python, &error))?;
+        Ok(given)
     }
-    if let Some(value) = keywords.take("persistence_timeout")? {
-        service.persistence_timeout = optional(&value, |value| number("persistence_timeout", value, u32::MAX))?;
-    }
-    if let Some(value) = keywords.take("netmask")? {
-        service.netmask = match optional(&value, |value| netmask(value, service.id.family()))? {
-            Some(netmask) => netmask,
-            None => Netmask::host(service.id.family()),
+
+    /// The id, given as a whole or in parts, if it is. A part that is not given is that of `now`.
+    fn id(
+        &self,
+        id: Option<&Bound<'py, PyAny>>,
+        now: Option<&ServiceId>,
+        python: Python<'py>,
+    ) -> PyResult<Option<ServiceId>> {
+        let is_address = self.protocol.is_some() || self.address.is_some() || self.port.is_some();
+        let is_mark = self.fwmark.is_some() || self.family.is_some();
+        let made = match (id, is_address, is_mark) {
+            (None, false, false) => return Ok(None),
+            (Some(id), false, false) => return parsed("id", id).map(Some),
+            (Some(_), ..) => Err(InvalidArgument::new("id", "the id has its parts already; give one or the other")),
+            (None, true, false) => self.address_id(now).ok_or_else(incomplete),
+            (None, false, true) => self.mark_id(now).ok_or_else(incomplete),
+            (None, true, true) => Err(incomplete()),
         };
+        let id = made.map_err(|error| invalid(python, &error))?;
+        id.check().map_err(|error| invalid(python, &error))?;
+        Ok(Some(id))
     }
-    if let Some(value) = keywords.take("persistence_engine")? {
-        service.persistence_engine = optional(&value, |value| text("persistence_engine", value))?;
+
+    fn address_id(&self, now: Option<&ServiceId>) -> Option<ServiceId> {
+        let (protocol, address, port) = match now {
+            Some(ServiceId::Address { protocol, address }) => {
+                (Some(*protocol), Some(address.ip()), Some(address.port()))
+            }
+            _ => (None, None, None),
+        };
+        let address = SocketAddr::new(self.address.or(address)?, self.port.or(port)?);
+        Some(ServiceId::Address { protocol: self.protocol.or(protocol)?, address })
     }
-    if let Some(value) = keywords.take("one_packet")? {
-        service.one_packet = switch("one_packet", &value)?;
+
+    fn mark_id(&self, now: Option<&ServiceId>) -> Option<ServiceId> {
+        let (mark, family) = match now {
+            Some(ServiceId::Fwmark { mark, family }) => (Some(*mark), *family),
+            _ => (None, Family::Ipv4),
+        };
+        Some(ServiceId::Fwmark { mark: self.fwmark.or(mark)?, family: self.family.unwrap_or(family) })
     }
-    keywords.finish()?;
-    service.check().map_err(|error| invalid(python, &error))
+
+    /// Puts the settings in, and checks the whole.
+    fn set(self, service: &mut ipvs_core::Service, python: Python<'py>) -> PyResult<()> {
+        if let Some(scheduler) = self.scheduler {
+            service.scheduler = scheduler;
+        }
+        if let Some(names) = self.scheduler_flags {
+            service.scheduler_flags = SchedulerFlags::from_names(&service.scheduler, names.iter().map(String::as_str))
+                .map_err(|error| invalid(python, &error))?;
+        }
+        if let Some(seconds) = self.persistence_timeout {
+            service.persistence_timeout = seconds;
+        }
+        if let Some(value) = self.netmask {
+            let family = service.id.family();
+            let netmask = optional(&value, |value| netmask(value, family))?;
+            service.netmask = netmask.unwrap_or(Netmask::host(family));
+        }
+        if let Some(engine) = self.persistence_engine {
+            service.persistence_engine = engine;
+        }
+        if let Some(one_packet) = self.one_packet {
+            service.one_packet = one_packet;
+        }
+        service.check().map_err(|error| invalid(python, &error))
+    }
+}
+
+fn incomplete() -> InvalidArgument {
+    InvalidArgument::new("service", "give an id, or protocol, address and port, or fwmark and family")
+}
+
+/// Names of flags. A text would be an iterable of its letters.
+fn flags(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let wrong = || wrong_type("scheduler_flags", "an iterable of str", value);
+    if value.is_instance_of::<PyString>() {
+        return Err(wrong());
+    }
+    value.try_iter().map_err(|_| wrong())?.map(|name| text("scheduler_flags", &name?)).collect()
 }
 
 /// A mask as text, or a prefix length.
@@ -110,30 +170,33 @@ impl Service {
             one_packet=False)"
     )]
     fn new(python: Python<'_>, id: Option<&Bound<'_, PyAny>>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let keywords = Keywords::new(settings)?;
+        let given = Given::read(settings)?;
         let missing = || {
             let reason = "an id is needed, such as 'tcp://10.0.0.1:80' or 'fwmark:7'";
             invalid(python, &InvalidArgument::new("id", reason))
         };
-        let id = given_id(id, &keywords, python)?.ok_or_else(missing)?;
-        let mut service = ipvs_core::Service::new(id);
-        set(&mut service, keywords, python)?;
+        let mut service = ipvs_core::Service::new(given.id(id, None, python)?.ok_or_else(missing)?);
+        given.set(&mut service, python)?;
         Ok(Self(service))
     }
 
-    /// The same service with other settings, named as when one is made.
-    #[pyo3(signature = (**settings), text_signature = "(self, **settings)")]
-    fn replace(&self, python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let keywords = Keywords::new(settings)?;
+    /// The same service with other settings, named as when one is made. A part of the id leaves the others as they are.
+    #[pyo3(signature = (*, id = None, **settings), text_signature = "(self, **settings)")]
+    fn replace(
+        &self,
+        python: Python<'_>,
+        id: Option<&Bound<'_, PyAny>>,
+        settings: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let given = Given::read(settings)?;
         let mut service = self.0.clone();
-        let id = keywords.take("id")?;
-        if let Some(id) = given_id(id.as_ref(), &keywords, python)? {
+        if let Some(id) = given.id(id, Some(&service.id), python)? {
             if service.netmask == Netmask::host(service.id.family()) {
                 service.netmask = Netmask::host(id.family());
             }
             service.id = id;
         }
-        set(&mut service, keywords, python)?;
+        given.set(&mut service, python)?;
         Ok(Self(service))
     }
 
@@ -230,9 +293,9 @@ impl Service {
         Ok(((self.id(),), self.settings(python)?))
     }
 
-    /// Only another Service is equal to one, never a `ServiceEntry`.
-    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast_exact::<Self>().is_ok_and(|other| other.get().0 == self.0)
+    /// A `ServiceEntry` is equal to none: it has counters too. What is no Service may say itself whether it is equal.
+    fn __eq__(&self, other: &Bound<'_, Self>) -> bool {
+        !other.is_instance_of::<ServiceEntry>() && other.get().0 == self.0
     }
 
     fn __hash__(&self) -> u64 {
@@ -298,7 +361,7 @@ impl From<ServiceEntry> for PyClassInitializer<ServiceEntry> {
 #[pymethods]
 impl ServiceEntry {
     #[new]
-    #[pyo3(signature = (service, *, stats = None), text_signature = "(service, *, stats=Stats())")]
+    #[pyo3(signature = (service, *, stats = None), text_signature = "(service, *, stats=None)")]
     fn new(service: &Bound<'_, PyAny>, stats: Option<&Bound<'_, PyAny>>) -> PyResult<PyClassInitializer<Self>> {
         Ok(Self { service: settings(service)?.clone(), stats: stats::from_python(stats)? }.into())
     }

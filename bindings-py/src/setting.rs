@@ -1,19 +1,16 @@
 //! The settings of IPVS in a network namespace.
 
-use ipvs_core::{SETTINGS, Setting, SettingKind, SettingValue};
+use ipvs_core::{InvalidArgument, SETTINGS, Setting, SettingKind, SettingValue};
+use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::types::{IntoPyDict, PyBool, PyDict, PyString};
 
 use crate::argument::{text, wrong_type};
 use crate::error::invalid;
 
 /// Every setting known here: its name, and what it does.
 pub(crate) fn known(python: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let known = PyDict::new(python);
-    for setting in SETTINGS {
-        known.set_item(setting.name, setting.help)?;
-    }
-    Ok(known)
+    SETTINGS.iter().map(|setting| (setting.name, setting.help)).into_py_dict(python)
 }
 
 /// The name of a setting that is known.
@@ -32,20 +29,25 @@ pub(crate) fn to_python<'py>(python: Python<'py>, value: &SettingValue) -> PyRes
 }
 
 /// A value by its own type, but 0 and 1 are a switch where one is.
-pub(crate) fn from_python(name: &str, value: &Bound<'_, PyAny>) -> PyResult<SettingValue> {
+pub(crate) fn from_python(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<SettingValue> {
     let is_switch = Setting::named(name).is_ok_and(|setting| setting.kind == SettingKind::Switch);
     if let Ok(on) = value.cast::<PyBool>() {
-        Ok(SettingValue::Switch(on.is_true()))
-    } else if let Ok(number) = value.extract::<i64>() {
-        Ok(match number {
-            0 | 1 if is_switch => SettingValue::Switch(number == 1),
-            number => SettingValue::Number(number),
-        })
-    } else if let Ok((threshold, period)) = value.extract() {
+        return Ok(SettingValue::Switch(on.is_true()));
+    }
+    match value.extract::<i64>() {
+        Ok(number @ (0 | 1)) if is_switch => return Ok(SettingValue::Switch(number == 1)),
+        Ok(number) => return Ok(SettingValue::Number(number)),
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            let reason = format!("{value} is not within 64 bits");
+            return Err(invalid(value.py(), &InvalidArgument::new(name, reason)));
+        }
+        Err(_) => {}
+    }
+    if let Ok((threshold, period)) = value.extract() {
         Ok(SettingValue::Threshold(threshold, period))
     } else if let Ok(text) = value.extract() {
         Ok(SettingValue::Text(text))
     } else {
-        Err(wrong_type("value", "a bool, an int of 64 bits, two of them in a tuple or a str", value))
+        Err(wrong_type("value", "a bool, an int, two of them in a tuple or a str", value))
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address, ip_interface
 from typing import Any, Callable
 
 import ipvs
@@ -51,6 +52,16 @@ VALUES: list[tuple[Make, str]] = [
     (lambda: ipvs.Command.set_timeouts(tcp=2147484), "tcp: 2147484 is above 2147483 seconds"),
     (lambda: ipvs.Command.add_destination(WEB, "[2001:db8::a]:80"), "forwarding: [2001:db8::a]:80 and tcp://10.0.0.1"),
     (lambda: ipvs.Command.delete_service(""), "service: '' is not an id"),
+    (lambda: SERVICE.replace(fwmark=7, port=80), "service: give an id, or protocol, address and port"),
+    (lambda: SERVICE.replace(family="ipv6"), "service: give an id, or protocol, address and port"),
+    (lambda: ipvs.Service("fwmark:7").replace(port=80), "service: give an id, or protocol, address and port"),
+    (lambda: ipvs.Destination(address=IPv6Address("fe80::1%eth0"), port=80), "address: 'fe80::1%eth0' is no IP"),
+    (lambda: ipvs.Destination(address=ip_interface("10.0.0.1/8"), port=80), "address: '10.0.0.1/8' is no IP address"),
+    (lambda: ipvs.Command.set_timeouts(ipvs.Timeouts(tcp=-1)), "tcp: -1 is not within 0 to 4294967295"),
+    (lambda: ipvs.Command.set_timeouts(ipvs.Timeouts(udp=2**33)), "udp: 8589934592 is not within 0 to 4294967295"),
+    (lambda: ipvs.ServiceEntry(SERVICE, stats=ipvs.Stats(-1)), "connections: -1 is not within 0 to"),
+    (lambda: ipvs.ServiceEntry(SERVICE, stats=ipvs.Stats(bytes_in=2**64)), "bytes_in: 18446744073709551616 is not"),
+    (lambda: ipvs.Client().set_setting("conntrack", 2**70), "conntrack: 1180591620717411303424 is not"),
     (lambda: ipvs.Client(timeout=-1), "timeout: "),
     (lambda: ipvs.Client(timeout=float("nan")), "timeout: "),
     (lambda: ipvs.Client(timeout=float("inf")), "timeout: "),
@@ -65,18 +76,28 @@ TYPES: list[tuple[Make, str]] = [
     (lambda: ipvs.Service(WEB, one_packet=1), "one_packet: a bool is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Service(WEB, persistence_timeout=1.5), "persistence_timeout: an int is needed, not float"),  # type: ignore[arg-type]
     (lambda: ipvs.Service(protocol="tcp", address=1, port=2), "address: an IP address, as a str or"),  # type: ignore[arg-type]
-    (lambda: ipvs.Destination(80), "destination: a Destination, the str of one, or an address and a port"),  # type: ignore[arg-type]
+    (lambda: ipvs.Service(SERVICE), "id: a str is needed, not Service"),  # type: ignore[arg-type]
+    (lambda: ipvs.Destination(80), "id: a str such as '192.168.1.10:8080', or an address and a port, is needed"),  # type: ignore[arg-type]
+    (lambda: ipvs.Destination(ipvs.Destination(REAL)), "or an address and a port, is needed, not Destination"),  # type: ignore[arg-type]
+    (lambda: ipvs.Destination((1, 2, 3)), "or an address and a port, is needed, not tuple"),  # type: ignore[arg-type]
+    (lambda: ipvs.Command.delete_destination(WEB, 80), "destination: a str such as '192.168.1.10:8080'"),  # type: ignore[arg-type]
+    (lambda: ipvs.Destination(REAL, tunnel=ipvs.Tunnel(5)), "type: a str is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Command.set_timeouts(ipvs.Timeouts("1")), "tcp: an int is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.ServiceEntry(SERVICE, stats=ipvs.Stats("1")), "connections: an int is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().batch(5), "commands: an iterable of Command is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().restore("-C", clear=1), "clear: a bool is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().set_setting("conntrack", 1.5), "value: a bool, an int, two of them in a tuple or a str"),  # type: ignore[arg-type]
     (lambda: ipvs.Destination(REAL, weight="5"), "weight: an int is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Destination(REAL, tunnel=5), "tunnel: a Tunnel or the str of its type is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.add_service(WEB), "service: a Service is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.delete_service(80), "service: a Service or the str of an id is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.add_destination(WEB, ipvs.Destination(REAL), weight=5), "has its settings already"),
-    (lambda: ipvs.Command.set_timeouts((1, 2)), "timeouts: a Timeouts of whole numbers is needed, not tuple"),  # type: ignore[arg-type]
+    (lambda: ipvs.Command.set_timeouts((1, 2)), "timeouts: a Timeouts is needed, not tuple"),  # type: ignore[arg-type]
     (lambda: ipvs.Client(5), "positional"),  # type: ignore[call-arg]
     (lambda: ipvs.Client(timeout="5"), "timeout: a number of seconds is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Client(netns=5), "netns: a str is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.parse_rules(b"-C"), "text: a str is needed, not bytes"),  # type: ignore[arg-type]
-    (lambda: ipvs.ServiceEntry(SERVICE, stats=(1, 2)), "stats: a Stats of whole numbers is needed"),  # type: ignore[arg-type]
+    (lambda: ipvs.ServiceEntry(SERVICE, stats=(1, 2)), "stats: a Stats is needed, not tuple"),  # type: ignore[arg-type]
 ]
 
 

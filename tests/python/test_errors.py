@@ -132,6 +132,13 @@ def test_refusals_of_the_kernel() -> None:
         assert (type(again), str(again), again.kind, again.object) == (kind, str(error), error.kind, about)
 
 
+def test_one_s_own() -> None:
+    """An exception that a test makes says what it was made with."""
+    assert str(ipvs.TimedOut("x")) == "x"
+    assert str(ipvs.ServiceExists()) == ""
+    assert str(ipvs.ServiceExists(errno.EEXIST, "it is there")) == "it is there"
+
+
 def test_without_privilege() -> None:
     """Importing needs none, and connecting; the first operation says what is missing."""
     program = (

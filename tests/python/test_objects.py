@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 from ipaddress import ip_address
+from unittest.mock import ANY
 
 import ipvs
 import pytest
@@ -158,9 +160,48 @@ def test_replace() -> None:
     )
     assert real.replace(forwarding="masquerade").tunnel is None
     assert real.replace(address="192.168.1.11", port=81).id == "192.168.1.11:81"
+    assert real.replace(tunnel=None) == ipvs.Destination("192.168.1.10:80", forwarding="tunnel", weight=3)
+    assert DESTINATIONS[2].replace(tunnel=None) == DESTINATIONS[2]
     assert DAEMONS[1].replace(sync_id=0, group=None) == ipvs.SyncDaemon(
         "backup", interface="eth0", max_length=1400, port=8849, ttl=9
     )
+
+
+def test_replace_a_part_of_the_id() -> None:
+    """The other parts stay."""
+    assert WEB.replace(port=443).id == "tcp://10.0.0.1:443"
+    assert WEB.replace(address=ip_address("10.0.0.2")) == ipvs.Service("tcp://10.0.0.2:80", scheduler="wrr")
+    assert WEB.replace(address="2001:db8::1").netmask == "128"
+    assert WEB.replace(protocol="udp").id == "udp://10.0.0.1:80"
+    assert WEB.replace(fwmark=7).id == "fwmark:7"
+    mark = ipvs.Service("fwmark:7")
+    assert mark.replace(family="ipv6").id == "fwmark:7/ipv6"
+    assert mark.replace(family="ipv6").replace(fwmark=8).id == "fwmark:8/ipv6"
+    real = DESTINATIONS[2]
+    assert real.replace(port=81) == ipvs.Destination("192.168.1.10:81", forwarding="masquerade", weight=2147483647)
+    assert real.replace(address="2001:db8::a").id == "[2001:db8::a]:80"
+
+
+class Named(ipvs.Service):
+    """A service with a name."""
+
+
+class Server(ipvs.Destination):
+    """A destination of a program's own class."""
+
+
+def test_what_is_equal() -> None:
+    """What else is compared to an object may say itself whether it is equal, and a class of one's own is no other."""
+    for value in [WEB, DESTINATIONS[0], DAEMONS[0], COMMANDS[0], *ENTRIES]:
+        assert value == ANY
+    assert Named(WEB.id) == Named(WEB.id)
+    assert Named(WEB.id) == ipvs.Service(WEB.id) == Named(WEB.id)
+    assert hash(Named(WEB.id)) == hash(ipvs.Service(WEB.id))
+    assert Named(WEB.id) != WEB
+    assert Server("10.0.0.1:80") == ipvs.Destination("10.0.0.1:80")
+    entries = [ipvs.ServiceEntry(WEB), ipvs.ServiceEntry(SERVICES[1])]
+    assert WEB not in entries
+    assert WEB in [entry.service for entry in entries]
 
 
 def test_an_entry_is_its_object_and_more() -> None:
@@ -192,6 +233,32 @@ def test_enumerations_are_their_text() -> None:
         ipvs.Forwarding("nat")
 
 
+def test_only_what_the_kernel_may_extend_has_numbers() -> None:
+    """A newer kernel's protocol is listed by its number; nothing of this library's own is."""
+    for kind in [ipvs.Protocol, ipvs.Forwarding, ipvs.TunnelType]:
+        assert kind("47") == "47"
+        for wrong in ["047", "-1", "", "\u0661"]:
+            with pytest.raises(ValueError, match="is not a valid"):
+                kind(wrong)
+    for closed in [ipvs.Family, ipvs.TunnelChecksum, ipvs.SchedulerFlag, ipvs.Role, ipvs.Ensured, ipvs.Outcome]:
+        with pytest.raises(ValueError, match="'9' is not a valid"):
+            closed("9")
+
+
+def test_signatures() -> None:
+    """What `help` and editors show can be read by a program."""
+    for name in ["Service", "ServiceEntry", "Destination", "DestinationEntry", "SyncDaemon", "Client"]:
+        assert inspect.signature(getattr(ipvs, name)).parameters
+    assert str(inspect.signature(ipvs.ServiceEntry)) == "(service, *, stats=None)"
+
+
+def test_what_is_known_cannot_be_changed() -> None:
+    """The tables of the module are for everybody."""
+    for table in [ipvs.SETTINGS, ipvs.SCHEDULERS]:
+        with pytest.raises(TypeError):
+            table["wlc"] = "mine"  # type: ignore[index]
+
+
 def test_a_command_is_a_rule() -> None:
     """Its text is what ipvsadm takes, and it says what it is about."""
     command = ipvs.Command.add_destination(WEB, "192.168.1.10:80", forwarding="masquerade", weight=5)
@@ -208,7 +275,8 @@ def test_a_line_that_is_no_rule_has_its_place() -> None:
     """The line and column are in the text and beside it."""
     with pytest.raises(ipvs.RuleError, match=r"^2:4: ") as caught:
         ipvs.parse_rules("-A -t 10.0.0.1:80\n-A -x\n")
-    assert (caught.value.line, caught.value.column) == (2, 4)
+    assert (caught.value.line, caught.value.column, caught.value.field) == (2, 4, "text")
+    assert isinstance(caught.value, ipvs.InvalidArgument)
     assert isinstance(pickle.loads(pickle.dumps(caught.value)), ipvs.RuleError)  # noqa: S301
     with pytest.raises(ipvs.RuleError, match=r"^1: this changes nothing") as caught:
         ipvs.parse_rules("-L -n")

@@ -8,16 +8,17 @@ class Error(OSError):
 
     `errno` is the kernel's error number, `kind` a short name of the cause that never changes, `operation` the method
     that failed (None for an argument that never came to one), `object` the service, destination or daemon that it was
-    about.
+    about. `line` is the line of a command that `Client.restore` ran.
     """
 
     kind: str = "error"
     operation: str | None = None
     object: str | None = None
+    line: int | None = None
 
     def __str__(self) -> str:
         """Return the message without the error number."""
-        return str(self.strerror)
+        return super().__str__() if self.strerror is None else str(self.strerror)
 
 
 class ServiceExists(Error, FileExistsError):
@@ -156,11 +157,10 @@ class Malformed(Error):
     kind = "malformed"
 
 
-class RuleError(ValueError):
+class RuleError(InvalidArgument):
     """A line is no rule; nothing was sent. `line` and `column` say where, both from 1; `column` may be None."""
 
-    line: int
-    column: int | None
+    column: int | None = None
 
 
 _BY_KIND: dict[str, type[Error]] = {error.kind: error for error in Error.__subclasses__()}
@@ -182,9 +182,10 @@ def _invalid(number: int, message: str, field: str) -> InvalidArgument:
     return error
 
 
-def _rule_error(message: str, line: int, column: int | None) -> RuleError:
+def _rule_error(number: int, message: str, line: int, column: int | None) -> RuleError:
     """Make the exception for a line that is no rule."""
-    error = RuleError(message)
+    error = RuleError(number, message)
+    error.field = "text"
     error.line = line
     error.column = column
     return error
