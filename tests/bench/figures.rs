@@ -48,11 +48,6 @@ impl Times {
         ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN)
     }
 
-    /// How many times as long as the other, by the medians: of what there are fewer rounds of.
-    pub fn median_over(&self, other: &Self) -> f64 {
-        self.median().as_secs_f64() / other.median().as_secs_f64()
-    }
-
     /// One line: median, lowest, highest, and the median for each of so many things.
     pub fn print(&self, count: u32, thing: &str) {
         let milliseconds = |time: Option<&Duration>| time.copied().unwrap_or_default().as_secs_f64() * 1e3;

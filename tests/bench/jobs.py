@@ -1,23 +1,31 @@
 """Jobs for the benchmark, each measured by itself: a line with its name and a table's shape, answered with seconds.
 
-The table is that of `table.rs`. What a job needs is made ready before the clock starts.
+The table is that of `table.rs`. A job begins with the texts that a program would have from its configuration, ends when
+what it made is freed, and is done in the network namespace where the benchmark is then.
 """
 
 from __future__ import annotations
 
+import ctypes
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Callable
 
 import ipvs
 from pyroute2 import IPVS, IPVSDest, IPVSService
 
+CLONE_NEWNET = 0x4000_0000
+LIBC = ctypes.CDLL(None, use_errno=True)
 FIRST_SERVICE = IPv4Address("10.0.0.1")
 FIRST_DESTINATION = IPv4Address("172.16.0.1")
 CHANGES = 100
+
+Table = list[tuple[str, list[str]]]
 
 
 def table(services: int, destinations: int) -> Iterator[tuple[str, list[str]]]:
@@ -28,14 +36,11 @@ def table(services: int, destinations: int) -> Iterator[tuple[str, list[str]]]:
         yield str(FIRST_SERVICE + service), reals
 
 
-def commands(services: int, destinations: int) -> list[ipvs.Command]:
-    """Give what makes the table."""
-    made = []
-    for address, reals in table(services, destinations):
-        service = ipvs.Service(f"tcp://{address}:80")
-        made.append(ipvs.Command.add_service(service))
-        made += [ipvs.Command.add_destination(service, f"{real}:8080", forwarding="masquerade") for real in reals]
-    return made
+def ids(services: int, destinations: int) -> Table:
+    """Give the id of each service, and those of its destinations."""
+    return [
+        (f"tcp://{address}:80", [f"{real}:8080" for real in reals]) for address, reals in table(services, destinations)
+    ]
 
 
 def clock(work: Callable[[], object]) -> float:
@@ -47,35 +52,63 @@ def clock(work: Callable[[], object]) -> float:
 
 def snapshot(lb: ipvs.Client, services: int, destinations: int) -> float:
     """List the whole table."""
-    found: list[ipvs.ServiceTable] = []
-    seconds = clock(lambda: found.extend(lb.snapshot()))
-    assert [len(entry.destinations) for entry in found] == [destinations] * services
+    counts = []
+
+    def work() -> None:
+        found = lb.snapshot()
+        counts.append((len(found), len(found[-1].destinations)))
+
+    seconds = clock(work)
+    assert counts == [(services, destinations)]
     return seconds
 
 
 def add(lb: ipvs.Client, services: int, destinations: int) -> float:
     """Make the table, one by one."""
-    made = commands(services, destinations)
+    given = ids(services, destinations)
 
     def work() -> None:
-        for command in made:
-            lb.run(command)
+        for name, reals in given:
+            service = ipvs.Service(name)
+            lb.add_service(service)
+            for real in reals:
+                lb.add_destination(service, real, forwarding="masquerade")
 
     return clock(work)
 
 
 def batch(lb: ipvs.Client, services: int, destinations: int) -> float:
     """Make the table in a batch."""
-    made = commands(services, destinations)
-    return clock(lambda: lb.batch(made).check())
+    given = ids(services, destinations)
+
+    def work() -> None:
+        lb.batch(commands(given)).check()
+
+    return clock(work)
+
+
+def commands(given: Table) -> list[ipvs.Command]:
+    """Give what makes the table."""
+    made = []
+    for name, reals in given:
+        service = ipvs.Service(name)
+        made.append(ipvs.Command.add_service(service))
+        made += [ipvs.Command.add_destination(service, real, forwarding="masquerade") for real in reals]
+    return made
+
+
+def make_commands(_: ipvs.Client, services: int, destinations: int) -> float:
+    """Make the commands only."""
+    given = ids(services, destinations)
+    return clock(lambda: commands(given))
 
 
 def weights(lb: ipvs.Client, _services: int, _destinations: int) -> float:
     """Change a weight again and again."""
-    service = lb.services()[0].id
-    real = lb.destinations(service)[0].id
 
     def work() -> None:
+        service = lb.services()[0].id
+        real = lb.destinations(service)[0].id
         for weight in range(CHANGES):
             lb.set_weight(service, real, weight)
 
@@ -126,16 +159,11 @@ def pyroute2_add(_: ipvs.Client, services: int, destinations: int) -> float:
         return clock(work)
 
 
-def make_commands(_: ipvs.Client, services: int, destinations: int) -> float:
-    """Make the commands only."""
-    return clock(lambda: commands(services, destinations))
-
-
 JOBS: dict[str, Callable[[ipvs.Client, int, int], float]] = {
     "snapshot": snapshot,
     "add": add,
     "batch": batch,
-    "commands": make_commands,
+    "make_commands": make_commands,
     "weights": weights,
     "subprocess_weights": subprocess_weights,
     "pyroute2_list": pyroute2_list,
@@ -143,12 +171,25 @@ JOBS: dict[str, Callable[[ipvs.Client, int, int], float]] = {
 }
 
 
+def enter(namespace: int) -> None:
+    """Move into a network namespace."""
+    if LIBC.setns(namespace, CLONE_NEWNET) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
 def main() -> None:
     """Do jobs until there are no more."""
-    lb = ipvs.Client()
-    for line in sys.stdin:
-        name, services, destinations = line.split()
-        print(JOBS[name](lb, int(services), int(destinations)), flush=True)
+    with Path("/proc/self/ns/net").open() as home:
+        for line in sys.stdin:
+            name, services, destinations = line.split()
+            with Path(f"/proc/{os.getppid()}/ns/net").open() as there:
+                enter(there.fileno())
+            with ipvs.Client() as lb:
+                seconds = JOBS[name](lb, int(services), int(destinations))
+            # A namespace ends when nobody is in it.
+            enter(home.fileno())
+            print(seconds, flush=True)
 
 
 if __name__ == "__main__":
