@@ -371,6 +371,32 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+def test_what_is_left_behind_is_freed() -> None:
+    """Clients that are dropped, connections that nobody reads to the end, and what never came to be."""
+    shared = ipvs.Client()
+
+    def work(rounds: int) -> None:
+        for _ in range(rounds):
+            lb = ipvs.Client()
+            assert lb.services() == []
+            next(lb.connections(), None)
+            iter(shared.connections())
+            with pytest.raises(ipvs.NamespaceError):
+                ipvs.Client(netns="nosuch")
+            with pytest.raises(ipvs.RuleError):
+                ipvs.parse_rules("-A -t 10.0.0.1:80\n-A -x\n")
+            with pytest.raises(ipvs.InvalidArgument):
+                ipvs.Service("tcp://10.0.0.1")
+            with pytest.raises(TypeError):
+                ipvs.Destination("10.0.0.1:80", weight="5")  # type: ignore[arg-type]
+
+    work(300)
+    memory, files = resident(), descriptors()
+    work(2000)
+    assert resident() - memory < 512
+    assert descriptors() == files
+
+
 def test_nothing_grows() -> None:
     """100,000 operations, errors among them, leave memory and descriptors as they were."""
     lb = ipvs.Client()
