@@ -20,7 +20,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 VERSION = re.search(r'^version = "(.*)"$', (PROJECT / "Cargo.toml").read_text(), re.MULTILINE)[1]  # type: ignore[index]
 PROGRAMS = ["ipvsadm", "ipvsadm-restore", "ipvsadm-save"]
-MODULE = ["__init__.py", "__init__.pyi", "_enums.py", "_errors.py", "_ipvs.abi3.so", "_ipvs.pyi", "_records.py"]
+MODULE = ["__init__.py", "_enums.py", "_errors.py", "_ipvs.abi3.so", "_ipvs.pyi", "_records.py"]
 #: What a build of ours leaves behind is not built again.
 BUILD = {**os.environ, "CARGO_TARGET_DIR": str(PROJECT / "target")}
 #: The tests of the module. Those left out are of the guest, `setup`, Lua and ipvsadm.

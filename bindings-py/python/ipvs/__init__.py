@@ -54,28 +54,44 @@ from ipvs._ipvs import (
     parse_rules,
 )
 
-# Modules that cost milliseconds stay out until one of these is asked for.
-_LATER = {
-    "Ensured": "ipvs._enums",
-    "Family": "ipvs._enums",
-    "Forwarding": "ipvs._enums",
-    "Outcome": "ipvs._enums",
-    "Protocol": "ipvs._enums",
-    "Role": "ipvs._enums",
-    "SchedulerFlag": "ipvs._enums",
-    "TunnelChecksum": "ipvs._enums",
-    "TunnelType": "ipvs._enums",
-    "Connection": "ipvs._records",
-    "Endpoint": "ipvs._records",
-    "Info": "ipvs._records",
-    "OverviewDestination": "ipvs._records",
-    "OverviewService": "ipvs._records",
-    "PersistenceData": "ipvs._records",
-    "ServiceTable": "ipvs._records",
-    "Stats": "ipvs._records",
-    "Timeouts": "ipvs._records",
-    "Tunnel": "ipvs._records",
-}
+# What follows costs milliseconds, and is imported when it is asked for. Type checkers are told at once.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ipvs._enums import (
+        Ensured,
+        Family,
+        Forwarding,
+        Outcome,
+        Protocol,
+        Role,
+        SchedulerFlag,
+        TunnelChecksum,
+        TunnelType,
+    )
+    from ipvs._records import (
+        Connection,
+        Endpoint,
+        Info,
+        OverviewDestination,
+        OverviewService,
+        PersistenceData,
+        ServiceTable,
+        Stats,
+        Timeouts,
+        Tunnel,
+    )
+else:
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for module in ("ipvs._enums", "ipvs._records"):
+                value = getattr(__import__(module, fromlist=[name]), name, None)
+                if value is not None:
+                    globals()[name] = value
+                    return value
+        message = f"module 'ipvs' has no attribute {name!r}"
+        raise AttributeError(message)
+
 
 __all__ = [
     "SCHEDULERS",
@@ -138,15 +154,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    module = _LATER.get(name)
-    if module is None:
-        message = f"module 'ipvs' has no attribute {name!r}"
-        raise AttributeError(message)
-    value: object = getattr(__import__(module, fromlist=[name]), name)
-    globals()[name] = value
-    return value
-
-
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *__all__})
