@@ -69,11 +69,17 @@ def pythons() -> list[Path]:
 PYTHONS = {".".join(map(str, version_of(python) or ())): python for python in pythons()}
 
 
+#: The C library that a released wheel needs, for `MATURIN_PEP517_ARGS` as CONTRIBUTING.md has it.
+TAG = re.search(r"--compatibility (manylinux_2_(\d+))", (PROJECT / "CONTRIBUTING.md").read_text())
+
+
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel as pip does."""
+    """Build the wheel as for a release."""
     folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, PROJECT, env=BUILD)
+    assert TAG
+    environment = {**BUILD, "MATURIN_PEP517_ARGS": TAG[0]}
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, PROJECT, env=environment)
     [wheel] = folder.iterdir()
     return wheel
 
@@ -105,7 +111,8 @@ def check_installation(programs: Path) -> None:
 
 def test_the_wheel_has_what_it_should(wheel: Path) -> None:
     """One file for every Python from 3.9 on: the typed module, the programs, licences and metadata, and no more."""
-    assert re.fullmatch(rf"ipvs-{VERSION}-cp39-abi3-\w+_x86_64\.whl", wheel.name)
+    assert TAG
+    assert wheel.name == f"ipvs-{VERSION}-cp39-abi3-{TAG[1]}_x86_64.whl"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         information = f"ipvs-{VERSION}.dist-info"
@@ -115,6 +122,8 @@ def test_the_wheel_has_what_it_should(wheel: Path) -> None:
         for name in scripts:
             assert archive.read(name).startswith(b"\x7fELF")
             assert archive.getinfo(name).external_attr >> 16 & stat.S_IXUSR
+            # maturin looks into the module only.
+            assert max(int(minor) for minor in re.findall(rb"\bGLIBC_2\.(\d+)", archive.read(name))) <= int(TAG[2])
         for name in ["LICENSE-MIT", "LICENSE-APACHE"]:
             assert archive.read(f"{information}/licenses/{name}") == (PROJECT / name).read_bytes()
         metadata = archive.read(f"{information}/METADATA").decode()
