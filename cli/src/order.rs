@@ -42,11 +42,20 @@ fn compare_services(one: &ServiceId, other: &ServiceId) -> Ordering {
 }
 
 fn compare_addresses(one: &SocketAddr, other: &SocketAddr) -> Ordering {
-    let by_address = match (one.ip(), other.ip()) {
-        (IpAddr::V4(one), IpAddr::V4(other)) => difference(one.to_bits(), other.to_bits()),
-        (one, other) => one.cmp(&other),
-    };
+    let words = words(one.ip()).into_iter().zip(words(other.ip()));
+    let by_address = words.fold(Ordering::Equal, |order, (one, other)| order.then_with(|| difference(one, other)));
     by_address.then(one.port().cmp(&other.port()))
+}
+
+/// The address in 32 bits at a time; an IPv4 one is compared with an IPv6 one as if it were its beginning.
+fn words(address: IpAddr) -> [u32; 4] {
+    match address {
+        IpAddr::V4(address) => [address.to_bits(), 0, 0, 0],
+        IpAddr::V6(address) => {
+            let [a, b, c, d, e, f, g, h] = address.segments().map(u32::from);
+            [a << 16 | b, c << 16 | d, e << 16 | f, g << 16 | h]
+        }
+    }
 }
 
 /// 1.31 subtracts and looks at the sign of the lower 32 bits, which goes round: 192.0.0.0 is before 10.0.0.0.
@@ -106,6 +115,17 @@ mod tests {
         reversed.reverse();
         assert_eq!(sorted(&reversed), expected);
         assert_eq!(sorted(&["tcp://10.0.0.1:80", "tcp://192.168.0.1:80"])[0], "tcp://192.168.0.1:80");
+        let expected = [
+            "tcp://[fd00::1]:80",
+            "tcp://[::1:0:0]:80",
+            "tcp://[::1]:80",
+            "tcp://[2001:db8:aaaa::1]:80",
+            "tcp://[2001:db8::1]:80",
+        ];
+        assert_eq!(sorted(&["tcp://[2001:db8::1]:80", "tcp://[2001:db8:aaaa::1]:80"]), expected[3..]);
+        let mut reversed = expected;
+        reversed.reverse();
+        assert_eq!(sorted(&reversed), expected);
     }
 
     #[test]

@@ -3,8 +3,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
 
-use ipvs_core::{Client, Command, Destination, Forwarding, SchedulerFlags, Service, ServiceId};
+use ipvs_core::{Client, Command, Destination, Forwarding, Protocol, SchedulerFlags, Service, ServiceId, Tunnel};
+use proptest::collection::btree_set;
+use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::batch::{all_done, every_kind, settings};
 use crate::namespace::{Namespace, Ran, WITNESS, built, run};
@@ -270,6 +274,48 @@ fn every_listing_is_as_debian_s() {
     for line in ["-S", "-S -n"] {
         let saved = namespace.ours(line).success();
         assert_eq!(as_1_31_saves(&saved), namespace.debian(line).success(), "{line}");
+    }
+}
+
+/// Addresses far apart and near each other: what is compared of them goes round.
+fn address() -> impl Strategy<Value = IpAddr> {
+    let group = || select(&[0_u16, 1, 0x7fff, 0x8000, 0xffff][..]);
+    let six =
+        (select(&[0x2001_u16, 0x3fff, 0xfc00, 0xfd00][..]), group(), group(), group(), group(), group(), 1..9_u16)
+            .prop_map(|(a, b, c, d, e, f, g)| IpAddr::from([a, b, c, d, e, f, 0, g]));
+    let four = (select(&[[1_u8, 2], [10, 0], [32, 1], [126, 9], [128, 0], [192, 168], [223, 1]][..]), 0..2_u8, 0..3_u8)
+        .prop_map(|([a, b], c, d)| IpAddr::from([a, b, c, d]));
+    prop_oneof![2 => six, 1 => four]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_addresses_are_in_the_same_order(
+        services in btree_set((address(), 80..82_u16), 1..40),
+        destinations in btree_set((address(), 80..82_u16), 1..40),
+    ) {
+        let namespace = Namespace::enter();
+        let client = Client::connect().unwrap();
+        let mut table: Vec<Command> = Vec::new();
+        for (address, port) in services {
+            let id = ServiceId::Address { protocol: Protocol::Tcp, address: SocketAddr::new(address, port) };
+            table.push(Command::AddService(Service::new(id).with_scheduler("rr")));
+            if port == 80 && table.len() < 10 {
+                let tunnel = Forwarding::Tunnel(Tunnel::Ipip);
+                table.extend(destinations.iter().map(|(address, port)| {
+                    Command::AddDestination(id, Destination::new(SocketAddr::new(*address, *port)).with_forwarding(tunnel))
+                }));
+            }
+        }
+        all_done(&client, &table);
+        for line in ["-Ln", "-Ln --stats", "-Ln --tun-info", "-Sn"] {
+            let (debian, ours) = (namespace.debian(line).success(), namespace.ours(line).success());
+            // What 1.31 does not save are ports of their own.
+            let ours = if line == "-Sn" { as_1_31_saves(&ours) } else { ours };
+            prop_assert_eq!(debian, ours, "{}", line);
+        }
     }
 }
 
