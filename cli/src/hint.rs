@@ -8,6 +8,16 @@ use ipvs_core::{Client, Error, ErrorKind, Operation, Options, ServiceId};
 /// How many of them are named.
 const NAMED: usize = 5;
 
+/// The object that there is something to say about; nothing if there is none.
+pub(crate) fn subject(error: &Error) -> Option<String> {
+    match &error.kind {
+        ErrorKind::NoSuchService => error.operation.service().map(|id| id.to_string()),
+        ErrorKind::NoSuchDestination => Some(error.operation.to_string()),
+        ErrorKind::NoSuchScheduler(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
 /// What goes behind the error's text; nothing if nothing is known that helps.
 pub(crate) fn hint(error: &Error, options: &Options) -> String {
     let (before, items) = match (&error.kind, error.operation) {

@@ -169,7 +169,7 @@ fn run(program: Program, call: &Call, names: &Names, output: &mut impl Write) ->
     }
     let client = Client::connect_with(&call.options)?;
     match &call.invocation {
-        Invocation::Restore(how) => restore::restore(program, *how, &client, names, output),
+        Invocation::Restore(how) => restore::restore(program, *how, (&client, &call.options), names, output),
         invocation => run_line(invocation, &client, output),
     }
 }

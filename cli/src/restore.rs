@@ -1,28 +1,33 @@
 //! Restores a table from rules: all are read and checked before the first is sent, unless they are to run as they arrive.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipvs_core::rules::{Invocation, Line, Restore, RuleError, parse_line};
-use ipvs_core::{Client, Command, Outcome};
+use ipvs_core::{Client, Command, Error, Options, Outcome, Service};
 use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::hint;
 use crate::names::Names;
 use crate::{FAILED, Failure, LISTING_FAILED, Program, run_line};
 
-/// How many commands are sent before progress is shown and a signal is heard.
-const SLICE: usize = 1000;
+/// How many quick commands are sent before a signal is heard.
+const SLICE: usize = 200;
 
-/// How long a restore takes before its progress is shown.
+/// How many errors say what would help: to find that out is to read the table.
+const HINTS: usize = 10;
+
+/// How long the rules run before their progress is shown, and how often it is.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How wide the bar of the progress is, in characters.
-const BAR: usize = 40;
+const TICK: Duration = Duration::from_millis(100);
 
 /// How much of a line that is wrong is shown, in characters.
 const SHOWN: usize = 100;
@@ -31,32 +36,70 @@ const SHOWN: usize = 100;
 pub(crate) fn restore(
     program: Program,
     how: Restore,
-    client: &Client,
+    (client, options): (&Client, &Options),
     names: &Names,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
     // Whether it may is better known before the first line than with each.
     client.info()?;
     let tally = Arc::new(Mutex::new(Tally::default()));
-    tell_at_signal(program, &tally)?;
-    let mut restoring =
-        Restoring { program, how, client, names, output, tally, begin: Instant::now(), is_progress_shown: false };
+    let bar = ProgressBar::hidden();
+    tell_at_signal(program, &tally, &bar)?;
+    let output = Output { to: output, failed: None };
+    let (loaded, helped) = (BTreeSet::new(), BTreeSet::new());
+    let mut restoring = Restoring { program, how, client, options, names, output, tally, bar, loaded, helped };
     let done = if how.stream { restoring.stream() } else { restoring.whole() };
-    restoring.hide_progress();
+    restoring.bar.finish_and_clear();
+    let output = restoring.output.failed.take();
     let tally = restoring.tally();
     if how.verbose {
         program.report(&*tally);
     }
-    match (done, tally.status) {
-        (Ok(()), 0) => Ok(()),
-        (Ok(()), status) => Err(Failure::Reported(status)),
-        (Err(failure), _) => Err(failure),
+    match (done, output, tally.status) {
+        (Err(failure), ..) => Err(failure),
+        (Ok(()), Some(error), 0) => Err(Failure::Output(error)),
+        (Ok(()), _, 0) => Ok(()),
+        (Ok(()), _, status) => Err(Failure::Reported(status)),
+    }
+}
+
+/// What listings among the rules are written to. That it cannot be written any more is no reason to leave rules out.
+struct Output<'a, To> {
+    to: &'a mut To,
+    failed: Option<io::Error>,
+}
+
+impl<To: Write> Output<'_, To> {
+    /// Writes to what can still be written to; what cannot is as good as done.
+    fn attempt<T>(&mut self, done: T, write: impl FnOnce(&mut To) -> io::Result<T>) -> io::Result<T> {
+        if self.failed.is_some() {
+            return Ok(done);
+        }
+        match write(self.to) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.failed = Some(error);
+                Ok(done)
+            }
+            written => written,
+        }
+    }
+}
+
+impl<To: Write> Write for Output<'_, To> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(bytes.len(), |to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt((), Write::flush)
     }
 }
 
 /// What has been done so far.
 #[derive(Default)]
 struct Tally {
+    /// `ipvsadm-restore` has deleted what was there.
+    emptied: bool,
     done: usize,
     refused: usize,
     unknown: usize,
@@ -77,6 +120,9 @@ impl Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.emptied {
+            f.write_str("the table was emptied; ")?;
+        }
         match self.line {
             None => f.write_str("no line was run")?,
             Some(line) => write!(f, "lines up to {line} were run: {} done, {} refused", self.done, self.refused)?,
@@ -92,16 +138,19 @@ impl fmt::Display for Tally {
 }
 
 /// Ends the program at a signal, but between two exchanges with the kernel, and says what was done until then. That nobody
-/// reads its output any more is no reason to end at once.
-fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>) -> Result<(), Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGPIPE]).map_err(Failure::Input)?;
-    let tally = Arc::clone(tally);
+/// reads its output any more is no reason to end at once, and what it was started to ignore it ignores.
+fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>, bar: &ProgressBar) -> Result<(), Failure> {
+    let ignored = ignored_signals().map_err(Failure::Input)?;
+    let heard = [SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+    let mut signals = Signals::new(heard).map_err(Failure::Input)?;
+    let (tally, bar) = (Arc::clone(tally), bar.clone());
     thread::spawn(move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGPIPE) {
             // While it is held, the numbers and the table are the same.
-            let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            let tally = lock(&tally);
+            bar.finish_and_clear();
             if io::stderr().is_terminal() {
-                // Behind ^C or the progress.
+                // Behind ^C.
                 let _ = writeln!(io::stderr());
             }
             program.report(&format_args!("interrupted; {tally}"));
@@ -111,26 +160,37 @@ fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>) -> Result<(), Fai
     Ok(())
 }
 
+/// The signals that the process was started to ignore, as a shell's `trap '' INT` and `nohup` have it: a bit for each.
+fn ignored_signals() -> io::Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    Ok(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
+}
+
 /// One restore.
-struct Restoring<'a, Output> {
+struct Restoring<'a, To> {
     program: Program,
     how: Restore,
     client: &'a Client,
+    options: &'a Options,
     names: &'a Names,
-    output: &'a mut Output,
+    output: Output<'a, To>,
     tally: Arc<Mutex<Tally>>,
-    begin: Instant,
-    is_progress_shown: bool,
+    bar: ProgressBar,
+    /// The schedulers and engines that the kernel is known to have at hand.
+    loaded: BTreeSet<String>,
+    /// What errors have said all that helps about.
+    helped: BTreeSet<String>,
 }
 
-impl<Output: Write> Restoring<'_, Output> {
+impl<To: Write> Restoring<'_, To> {
     /// Runs each line as it arrives.
     fn stream(&mut self) -> Result<(), Failure> {
         self.clear()?;
         for (line, number) in io::stdin().lock().split(b'\n').zip(1..) {
             let line = line.map_err(Failure::Input)?;
             match parse_line(&line, number, self.names) {
-                Ok(line) => self.run(line, 1)?,
+                Ok(line) => self.run(line)?,
                 Err(error) => self.leave_out(&line, &error)?,
             }
             self.output.flush()?;
@@ -145,8 +205,8 @@ impl<Output: Write> Restoring<'_, Output> {
         let [one, other] = self.read_lines(&text)?;
         drop(text);
         self.clear()?;
-        let total = one.len() + other.len();
-        self.run(one.into_iter().chain(other), total)
+        self.show_progress(one.len() + other.len());
+        self.run(one.into_iter().chain(other))
     }
 
     /// What the lines ask for. Two halves are read at once: to read them takes about as long as the kernel to do them.
@@ -182,70 +242,87 @@ impl<Output: Write> Restoring<'_, Output> {
     /// `ipvsadm-restore` begins with an empty table.
     fn clear(&self) -> Result<(), Failure> {
         if self.program == Program::Restore {
+            let mut tally = self.tally();
             self.client.flush()?;
+            tally.emptied = true;
         }
         Ok(())
     }
 
     /// Runs lines, the commands among them many at a time. A listing sees what came before it.
-    fn run(&mut self, lines: impl IntoIterator<Item = Line>, total: usize) -> Result<(), Failure> {
-        let mut lines = lines.into_iter().peekable();
-        let mut done = 0;
-        while let Some(line) = lines.next() {
-            done += 1;
-            let number = line.number;
-            let command = match line.invocation {
-                Invocation::Change(command) => command,
-                listing => {
-                    self.run_listing(number, &listing)?;
-                    continue;
-                }
+    fn run(&mut self, lines: impl IntoIterator<Item = Line>) -> Result<(), Failure> {
+        let (mut numbers, mut commands) = (Vec::new(), Vec::new());
+        for Line { number, invocation } in lines {
+            let Invocation::Change(command) = invocation else {
+                self.run_commands(&mut numbers, &mut commands)?;
+                self.run_listing(number, &invocation)?;
+                continue;
             };
-            let room = SLICE.min(total - done + 1);
-            let (mut numbers, mut commands) = (Vec::with_capacity(room), Vec::with_capacity(room));
+            let is_slow = self.is_slow(&command);
+            if is_slow {
+                self.run_commands(&mut numbers, &mut commands)?;
+            }
             numbers.push(number);
             commands.push(command);
-            while let Some(Line { number, invocation: Invocation::Change(command) }) =
-                lines.next_if(|line| commands.len() < SLICE && matches!(line.invocation, Invocation::Change(_)))
-            {
-                numbers.push(number);
-                commands.push(command);
+            if is_slow || commands.len() == SLICE {
+                self.run_commands(&mut numbers, &mut commands)?;
             }
-            self.output.flush()?;
-            self.run_commands(&numbers, &commands)?;
-            done += commands.len() - 1;
-            self.show_progress(done, total);
         }
-        Ok(())
+        self.run_commands(&mut numbers, &mut commands)
+    }
+
+    /// Whether the kernel may have to load a module for it or to wait, which takes as long as thousands of others.
+    fn is_slow(&self, command: &Command) -> bool {
+        match command {
+            Command::AddService(service) => !modules(service).all(|name| self.loaded.contains(name)),
+            // An edited service's scheduler goes when no packet is with it any more.
+            Command::EditService(_) | Command::Flush | Command::StartDaemon(_) | Command::StopDaemon(_) => true,
+            _ => false,
+        }
     }
 
     fn run_listing(&mut self, number: usize, listing: &Invocation) -> Result<(), Failure> {
-        let done = run_line(listing, self.client, self.output);
-        let mut tally = self.tally();
+        let done = run_line(listing, self.client, &mut self.output);
+        self.bar.inc(1);
+        let tally = Arc::clone(&self.tally);
+        let mut tally = lock(&tally);
         tally.line = Some(number);
         match done {
             Ok(()) => tally.done += 1,
             Err(Failure::Ipvs(error)) => {
                 tally.refused += 1;
                 tally.failed(LISTING_FAILED);
-                self.report(&format_args!("{number}: {error}"));
+                self.report_refusal(number, &error);
             }
             Err(failure) => return Err(failure),
         }
         Ok(())
     }
 
-    fn run_commands(&self, numbers: &[usize], commands: &[Command]) -> Result<(), Failure> {
-        let mut tally = self.tally();
+    /// Runs these commands, if any, and takes them away.
+    fn run_commands(&mut self, numbers: &mut Vec<usize>, commands: &mut Vec<Command>) -> Result<(), Failure> {
+        if commands.is_empty() {
+            return Ok(());
+        }
+        self.output.flush()?;
+        let tally = Arc::clone(&self.tally);
+        let mut tally = lock(&tally);
         let report = self.client.batch(commands)?;
         let (mut unknown, mut not_sent) = (Vec::new(), None);
-        for (number, outcome) in numbers.iter().zip(report.outcomes()) {
+        for ((number, command), outcome) in numbers.iter().zip(&*commands).zip(report.outcomes()) {
             match outcome {
-                Outcome::Done => tally.done += 1,
+                Outcome::Done => {
+                    tally.done += 1;
+                    if let Command::AddService(service) = command
+                        && self.is_slow(command)
+                    {
+                        self.loaded.extend(modules(service).cloned());
+                    }
+                }
                 Outcome::Failed(error) => {
                     tally.refused += 1;
                     tally.failed(FAILED);
-                    self.report(&format_args!("{number}: {error}"));
+                    self.report_refusal(*number, error);
                 }
                 Outcome::Unknown => unknown.push(*number),
                 Outcome::NotSent => {
@@ -262,33 +339,52 @@ impl<Output: Write> Restoring<'_, Output> {
         if let Some(first) = not_sent {
             self.report(&format_args!("{first}: this and the lines behind it were not sent"));
         }
+        self.bar.inc(commands.len() as u64);
+        numbers.clear();
+        commands.clear();
         report.interrupted.map_or(Ok(()), |error| Err(error.into()))
     }
 
+    /// What helps is said once of each object, and not of ever more of them.
+    fn report_refusal(&mut self, number: usize, error: &Error) {
+        let is_new = self.helped.len() < HINTS && hint::subject(error).is_some_and(|about| self.helped.insert(about));
+        let hint = if is_new { hint::hint(error, self.options) } else { String::new() };
+        self.report(&format_args!("{number}: {error}{hint}"));
+    }
+
     fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tally)
     }
 
-    /// One line of a terminal, written again and again.
-    fn show_progress(&mut self, done: usize, total: usize) {
-        if !self.how.stream && self.begin.elapsed() > PATIENCE && io::stderr().is_terminal() {
-            let share = done * BAR / total;
-            let (full, empty) = ("#".repeat(share), " ".repeat(BAR - share));
-            let _ = write!(io::stderr(), "\r[{full}{empty}] {done} of {total} lines");
-            self.is_progress_shown = true;
+    /// Shows how far this many lines are, if there is a terminal, once they take long: the bar is drawn while the kernel
+    /// is at work too.
+    fn show_progress(&self, lines: usize) {
+        self.bar.set_length(lines as u64);
+        if let Ok(style) = ProgressStyle::with_template("[{bar:40}] {pos} of {len} lines") {
+            self.bar.set_style(style.progress_chars("# "));
         }
-    }
-
-    fn hide_progress(&self) {
-        if self.is_progress_shown {
-            let _ = write!(io::stderr(), "\r\u{1b}[K");
+        if io::stderr().is_terminal() {
+            let bar = self.bar.clone();
+            thread::spawn(move || {
+                thread::sleep(PATIENCE);
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+                bar.enable_steady_tick(TICK);
+            });
         }
     }
 
     fn report(&self, what: &dyn fmt::Display) {
-        self.hide_progress();
-        self.program.report(what);
+        self.bar.suspend(|| self.program.report(what));
     }
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the kernel needs modules for.
+fn modules(service: &Service) -> impl Iterator<Item = &String> {
+    std::iter::once(&service.scheduler).chain(&service.persistence_engine)
 }
 
 /// The lines of a text whose first has this number, and those that are no rules, each with its error.

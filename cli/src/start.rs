@@ -29,6 +29,15 @@ macro_rules! program {
     };
 }
 
+/// The bar of a restore needs this one function of the C library's for mathematics, which would be another library to load:
+/// a tenth of the start of every command.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "there is no other way to be found in the library's place")]
+#[unsafe(no_mangle)]
+extern "C" fn pow(base: f64, exponent: f64) -> f64 {
+    libm::pow(base, exponent)
+}
+
 /// Opens standard input, output and error if they are closed: else the next file or socket would be in their place, and
 /// what is written for people would go there.
 pub(crate) fn open_standard_streams() -> io::Result<()> {

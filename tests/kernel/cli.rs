@@ -93,7 +93,8 @@ fn a_broken_pipe_ends_quietly() {
         let is_ended = output.status.signal() == Some(13) || output.status.success();
         assert!(is_ended, "{arguments:?}: {:?}", output.status);
     }
-    assert_eq!(namespace.witness().len(), 1);
+    // That nobody reads the listing does not keep the rules behind it from being run.
+    assert_eq!(namespace.witness().len(), 2);
 }
 
 #[test]

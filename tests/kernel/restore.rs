@@ -1,5 +1,6 @@
 //! `ipvsadm -R` and `ipvsadm-restore`: what is run, in which order, and what is said when something is wrong.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -104,7 +105,11 @@ struct Coprocess {
 
 impl Coprocess {
     fn start(arguments: &[&str]) -> Self {
-        let mut command = process::Command::new(built("ipvsadm"));
+        Self::of("ipvsadm", arguments)
+    }
+
+    fn of(program: &str, arguments: &[&str]) -> Self {
+        let mut command = process::Command::new(built(program));
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let input = child.stdin.take();
@@ -170,6 +175,85 @@ fn an_interrupted_stream_says_what_was_done() {
     assert_eq!(namespace.witness().len(), 1);
 }
 
+#[test]
+fn whoever_reads_its_output_does_not_cut_it() {
+    let namespace = Namespace::enter();
+    // The first listing fills the pipe before it is closed, the others find it closed.
+    let rules = services(1000) + &"-Ln\n".repeat(3) + "-A -t 10.0.0.1:81 -s rr\n-A -t 10.0.0.1:80 -s rr\n-Ln\n";
+    for to in ["| true", "> /dev/full"] {
+        let line = format!("{{ {} -R; echo $? >&2; }} {to}", built("ipvsadm").display());
+        let ran = run_with_input("sh", ["-c", &line], &rules);
+        let lines: Vec<&str> = ran.stderr.lines().collect();
+        assert!(
+            lines[0].starts_with("ipvsadm: 1005: cannot add service tcp://10.0.0.1:80: it exists already"),
+            "{lines:?}"
+        );
+        assert_eq!(lines[1..], ["255"]);
+        assert_eq!(namespace.witness().len(), 1001);
+        namespace.ours("-C").success();
+    }
+}
+
+#[test]
+fn what_helps_is_said_once_of_each() {
+    let _namespace = Namespace::enter();
+    let mut rules = String::from("-A -u 10.0.0.1:80 -s rr\n");
+    for line in ["-D -t 10.0.0.1:80", "-A -t 10.0.0.2:80 -s nosuch", "-d -u 10.0.0.1:80 -r 10.1.1.1"] {
+        rules += &format!("{line}\n{line}\n");
+    }
+    let ran = restore("", &rules);
+    let helps = |part: &str| ran.stderr.lines().filter(|line| line.contains(part)).count();
+    assert_eq!((ran.stderr.lines().count(), helps("; near it are udp://10.0.0.1:80")), (6, 1), "{ran:?}");
+    assert_eq!((helps("no scheduler 'nosuch'"), helps("those loaded: ")), (2, 1), "{ran:?}");
+    // To look for it is to read the table: not for thousands.
+    let rules =
+        (1..=30).fold(String::from("-A -u 10.0.0.1:80\n"), |rules, port| rules + &format!("-D -t 10.0.0.1:{port}\n"));
+    let ran = restore("", rules);
+    assert_eq!(ran.stderr.lines().filter(|line| line.contains("near it are")).count(), 10, "{ran:?}");
+}
+
+#[test]
+fn a_signal_is_heard_while_the_kernel_looks_for_modules() {
+    let _namespace = Namespace::enter();
+    let mut coprocess = Coprocess::start(&["-R"]);
+    // Each takes the kernel as long as thousands of others.
+    let missing =
+        (0..200).fold(String::new(), |rules, port| rules + &format!("-A -t 10.9.0.1:{port} -p -s nosuch{port}\n"));
+    coprocess.send(&format!("{}{missing}", services(1000)));
+    coprocess.input = None;
+    std::thread::sleep(Duration::from_secs(2));
+    let begin = Instant::now();
+    coprocess.signal(Signal::INT);
+    let said = std::iter::repeat_with(|| coprocess.error()).find(|line| !line.contains("nosuch")).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(said.starts_with("ipvsadm: interrupted; lines up to 10") && said.contains(": 1000 done, "), "{said}");
+    assert_eq!(coprocess.child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let namespace = Namespace::enter();
+    let line = format!(
+        "trap '' INT; {{ sleep 1; echo -A -t 10.0.0.1:80; }} | {{ sh -c 'sleep 0.5; kill -INT $PPID' & exec {} -R; }}",
+        built("ipvsadm").display()
+    );
+    run("sh", ["-c", &line]).success();
+    assert_eq!(namespace.witness().len(), 1);
+}
+
+#[test]
+fn an_interrupted_ipvsadm_restore_says_that_the_table_was_emptied() {
+    let namespace = Namespace::enter();
+    namespace.ours("-A -t 10.0.0.1:80").success();
+    let mut coprocess = Coprocess::of("ipvsadm-restore", &["--stream"]);
+    while !namespace.witness().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    coprocess.signal(Signal::INT);
+    assert_eq!(coprocess.error(), "ipvsadm-restore: interrupted; the table was emptied; no line was run\n");
+    assert_eq!(coprocess.child.wait().unwrap().code(), Some(130));
+}
+
 /// How many services the kernel shows. Debian's ipvsadm takes 20 seconds for as many as are here.
 fn shown_by_the_kernel() -> usize {
     let table = std::fs::read_to_string("/proc/thread-self/net/ip_vs").unwrap();
@@ -217,7 +301,7 @@ fn what_an_interrupted_restore_says_is_what_is_in_the_table() {
 #[test]
 fn progress_shows_on_a_terminal_when_it_takes_long() {
     let namespace = Namespace::enter();
-    // Every scheduler that is not there makes the kernel look for its module.
+    // Every scheduler that is not there makes the kernel look for its module. The bar is there while it does.
     let mut rules: String = (0..60).fold(String::new(), |mut rules, number| {
         let _ = writeln!(rules, "-A -t 10.9.0.1:{} -s nosuch{number}", number + 1);
         rules
@@ -229,7 +313,13 @@ fn progress_shows_on_a_terminal_when_it_takes_long() {
     let restore = format!("{} -R < {}", built("ipvsadm").display(), file.display());
     let on_a_terminal = run("script", ["--quiet", "--return", "--command", &restore, "/dev/null"]);
     assert_eq!(on_a_terminal.status, Some(255));
-    assert!(on_a_terminal.stdout.contains(" of 2060 lines"), "{on_a_terminal:?}");
+    let shown: BTreeSet<&str> = on_a_terminal
+        .stdout
+        .split('[')
+        .filter_map(|bar| bar.split_once("] ")?.1.split_once(" of 2060 lines"))
+        .map(|(done, _)| done)
+        .collect();
+    assert!(shown.len() > 5, "{on_a_terminal:?}");
     assert_eq!(namespace.witness().len(), 2000);
     namespace.ours("-C").success();
     let ran = run("sh", ["-c", &restore]);
