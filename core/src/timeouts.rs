@@ -2,10 +2,11 @@
 
 use crate::InvalidArgument;
 
-/// Longest time in seconds: the kernel counts ticks in a signed 32-bit number, up to 1000 a second.
-pub const TIMEOUT_MAX: u32 = i32::MAX as u32 / 1000;
+/// Longest time in seconds of any kernel: it counts ticks in a signed 32-bit number, at least 100 a second.
+pub const TIMEOUT_MAX: u32 = i32::MAX as u32 / 100;
 
-/// How long the kernel remembers an idle connection, in seconds, 1 to 2147483 (`IPVS_CMD_SET_CONFIG`).
+/// How long the kernel remembers an idle connection, in seconds, from 1 (`IPVS_CMD_SET_CONFIG`). A kernel with 1000 ticks
+/// a second takes up to 2147483 seconds, one with 250 up to 8589934 and one with 100 up to 21474836; it refuses more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Timeouts {
     /// An established TCP connection (`IPVS_CMD_ATTR_TIMEOUT_TCP`).

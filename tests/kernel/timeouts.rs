@@ -18,5 +18,5 @@ fn what_is_set_is_what_ipvsadm_and_we_read() {
     namespace.debian("--set 900 0 300").success();
     assert_eq!(client.timeouts().unwrap(), Timeouts { tcp: 900, tcp_fin: 120, udp: 300 });
     let error = client.set_timeouts(&Timeouts { tcp: TIMEOUT_MAX + 1, tcp_fin: 0, udp: 0 }).unwrap_err();
-    assert_eq!(error.to_string(), "cannot set the timeouts: tcp: 2147484 is above 2147483 seconds");
+    assert_eq!(error.to_string(), "cannot set the timeouts: tcp: 21474837 is above 21474836 seconds");
 }

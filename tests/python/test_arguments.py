@@ -49,7 +49,7 @@ VALUES: list[tuple[Make, str]] = [
     (lambda: ipvs.SyncDaemon("master"), "interface: a daemon needs one"),  # type: ignore[call-arg]
     (lambda: ipvs.SyncDaemon("master", interface="eth0", sync_id=256), "sync_id: 256 is not within 0 to 255"),
     (lambda: ipvs.SyncDaemon("master", interface="eth0", group="10.0.0.1"), "group: 10.0.0.1 is not a multicast"),
-    (lambda: ipvs.Command.set_timeouts(tcp=2147484), "tcp: 2147484 is above 2147483 seconds"),
+    (lambda: ipvs.Command.set_timeouts(tcp=21474837), "tcp: 21474837 is above 21474836 seconds"),
     (lambda: ipvs.Command.add_destination(WEB, "[2001:db8::a]:80"), "forwarding: [2001:db8::a]:80 and tcp://10.0.0.1"),
     (lambda: ipvs.Command.delete_service(""), "service: '' is not an id"),
     (lambda: SERVICE.replace(fwmark=7, port=80), "service: give an id, or protocol, address and port"),
