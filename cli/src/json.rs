@@ -10,11 +10,12 @@ use ipvs_core::{
 use serde_json::{Value, json};
 
 use crate::Failure;
+use crate::names::Names;
 use crate::table::{self, Reading};
 
-pub(crate) fn write(list: &List, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
+pub(crate) fn write(list: &List, client: &Client, names: &Names, output: &mut impl Write) -> Result<(), Failure> {
     match &list.what {
-        Listed::Table { service, .. } => write_table(service.as_ref(), !list.nosort, client, output),
+        Listed::Table { service, .. } => write_table(service.as_ref(), !list.nosort, (client, names), output),
         Listed::Connections { .. } => {
             for entry in client.connections()? {
                 write_line(&connection(&entry?), output)?;
@@ -41,11 +42,11 @@ fn write_line(value: &Value, output: &mut impl Write) -> io::Result<()> {
 fn write_table(
     only: Option<&ServiceId>,
     sorted: bool,
-    client: &Client,
+    (client, names): (&Client, &Names),
     output: &mut impl Write,
 ) -> Result<(), Failure> {
     let reading = Reading { numeric: true, sorted, counted: true };
-    let table = table::read(only, reading, client)?;
+    let table = table::read(only, reading, client, names)?;
     let info = client.info()?;
     let (version, size) = (info.version.to_string(), info.connection_table_size);
     write!(output, r#"{{"version":{},"connection_table_size":{size},"services":["#, json!(version))?;

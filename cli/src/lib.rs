@@ -170,18 +170,18 @@ fn run(program: Program, call: &Call, names: &Names, output: &mut impl Write) ->
     let client = Client::connect_with(&call.options)?;
     match &call.invocation {
         Invocation::Restore(how) => restore::restore(program, *how, (&client, &call.options), names, output),
-        invocation => run_line(invocation, &client, output),
+        invocation => run_line(invocation, &client, names, output),
     }
 }
 
 /// Runs what a line of a file of rules may be too.
-fn run_line(invocation: &Invocation, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
+fn run_line(invocation: &Invocation, client: &Client, names: &Names, output: &mut impl Write) -> Result<(), Failure> {
     match invocation {
         Invocation::Change(command) => Ok(client.run(command)?),
-        Invocation::List(list) if list.json => json::write(list, client, output),
-        Invocation::List(list) => list::write(list, client, output),
-        Invocation::Save { numeric, output: None } => save::write(*numeric, client, output),
-        Invocation::Save { numeric, output: Some(path) } => save::write_file(*numeric, client, path),
+        Invocation::List(list) if list.json => json::write(list, client, names, output),
+        Invocation::List(list) => list::write(list, client, names, output),
+        Invocation::Save { numeric, output: None } => save::write(*numeric, client, names, output),
+        Invocation::Save { numeric, output: Some(path) } => save::write_file(*numeric, client, names, path),
         Invocation::Help | Invocation::Version | Invocation::Generate(_) | Invocation::Restore(_) => Ok(()),
     }
 }

@@ -11,16 +11,16 @@ use ipvs_core::{
 
 use crate::Failure;
 use crate::line::Line;
-use crate::names::Shown;
+use crate::names::Names;
 use crate::table::{self, Reading, Table};
 
 /// The longest name of an IPv4 address and its port that is shown in full.
 const NAME_WIDTH: usize = 28;
 
-pub(crate) fn write(list: &List, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
+pub(crate) fn write(list: &List, client: &Client, names: &Names, output: &mut impl Write) -> Result<(), Failure> {
     match &list.what {
-        Listed::Table { service, columns } => write_table(list, service.as_ref(), *columns, client, output),
-        Listed::Connections { persistence } => write_connections(*persistence, list.numeric, client, output),
+        Listed::Table { service, columns } => write_table(list, service.as_ref(), *columns, (client, names), output),
+        Listed::Connections { persistence } => write_connections(*persistence, list.numeric, (client, names), output),
         Listed::Timeouts => {
             let timeouts = client.timeouts()?;
             Ok(writeln!(output, "Timeout (tcp tcpfin udp): {} {} {}", timeouts.tcp, timeouts.tcp_fin, timeouts.udp)?)
@@ -33,12 +33,12 @@ fn write_table(
     list: &List,
     service: Option<&ServiceId>,
     columns: Columns,
-    client: &Client,
+    (client, names): (&Client, &Names),
     output: &mut impl Write,
 ) -> Result<(), Failure> {
     let counted = matches!(columns, Columns::Stats { .. } | Columns::Rate { .. });
     let reading = Reading { numeric: list.numeric, sorted: !list.nosort, counted };
-    let Table { services, names } = table::read(service, reading, client)?;
+    let Table { services, names } = table::read(service, reading, client, names)?;
     if service.is_none() {
         let info = client.info()?;
         writeln!(output, "IP Virtual Server version {} (size={})", info.version, info.connection_table_size)?;
@@ -47,10 +47,10 @@ fn write_table(
     let mut line = Line::default();
     for service in services {
         let service = service?;
-        put_service(&service.entry, columns, &*names, &mut line);
+        put_service(&service.entry, columns, names, &mut line);
         line.end(output)?;
         for entry in &service.destinations {
-            put_destination(&service.entry.service.id, entry, columns, &*names, &mut line);
+            put_destination(&service.entry.service.id, entry, columns, names, &mut line);
             line.end(output)?;
         }
     }
@@ -240,27 +240,28 @@ fn put_rounded(number: u64, line: &mut Line) {
 fn write_connections(
     persistence: bool,
     numeric: bool,
-    client: &Client,
+    (client, names): (&Client, &Names),
     output: &mut impl Write,
 ) -> Result<(), Failure> {
     // With names all of them are looked up at once; without, millions of connections pass by and take no memory.
     let connections: Box<dyn Iterator<Item = Result<Connection, Error>>>;
-    let names: Box<dyn Namer>;
+    let shown: &dyn Namer;
     if numeric {
-        names = Box::new(Numeric);
+        shown = &Numeric;
         connections = Box::new(client.connections()?);
     } else {
         let all = client.connections()?.collect::<Result<Vec<_>, _>>()?;
-        names = Box::new(Shown::new(all.iter().flat_map(|connection| {
+        names.look_up(all.iter().flat_map(|connection| {
             [connection.client.ip(), connection.virtual_address.ip(), connection.destination.ip()]
-        })));
+        }));
+        shown = names;
         connections = Box::new(all.into_iter().map(Ok));
     }
     output.write_all(b"IPVS connection entries\npro expire state       source             virtual            ")?;
     output.write_all(if persistence { b"destination        pe name          pe_data\n" } else { b"destination\n" })?;
     let mut line = Line::default();
     for connection in connections {
-        put_connection(&connection?, persistence, &*names, &mut line);
+        put_connection(&connection?, persistence, shown, &mut line);
         line.end(output)?;
     }
     Ok(())

@@ -1,79 +1,106 @@
 //! Names for numbers in listings, and numbers for names in arguments, both from the system's resolver.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dns_lookup::{AddrInfoHints, getaddrinfo, getnameinfo, lookup_host};
-use ipvs_core::Protocol;
+use dns_lookup::{AddrInfoHints, getaddrinfo, getnameinfo};
 use ipvs_core::rules::{Namer, Resolver};
+use ipvs_core::{Family, Protocol};
 
 /// How long all look-ups of a listing together may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How many look-ups go on at once.
+/// How many look-ups begin at once, after how long as many again, and how many there are at most: one that nobody answers
+/// keeps its thread, and not the others'.
 const LOOK_UPS: usize = 32;
+const GROWTH: Duration = Duration::from_millis(20);
+const LOOK_UPS_MAX: usize = 512;
 
-/// Names for a listing: those of hosts looked up at once, those of ports when they are met. What has none keeps its number.
-pub(crate) struct Shown {
-    hosts: BTreeMap<IpAddr, String>,
-    ports: RefCell<BTreeMap<(u16, Protocol), String>>,
+/// What was asked for, each once in the life of the program.
+type Asked<Key, Answer> = Mutex<BTreeMap<Key, Option<Answer>>>;
+
+/// The system's resolver, for arguments and rules and for listings.
+#[derive(Default)]
+pub(crate) struct Names {
+    addresses: Asked<(String, Option<Family>), IpAddr>,
+    ports: Asked<(String, Protocol), u16>,
+    hosts: Asked<IpAddr, String>,
+    services: Asked<(u16, Protocol), String>,
 }
 
-impl Shown {
-    /// Looks up the names of these hosts.
-    pub fn new(hosts: impl IntoIterator<Item = IpAddr>) -> Self {
-        let unique: BTreeSet<IpAddr> = hosts.into_iter().collect();
-        let count = unique.len();
-        let queue = Arc::new(Mutex::new(unique.into_iter()));
-        let (found, answers) = mpsc::channel();
-        for _ in 0..LOOK_UPS.min(count) {
-            let (queue, found) = (Arc::clone(&queue), found.clone());
-            // A look-up that hangs is left behind: the program does not wait for it when it ends.
-            thread::spawn(move || {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
-                    let Some(host) = next else { return };
-                    let name = getnameinfo(&SocketAddr::new(host, 0), libc::NI_NAMEREQD).ok().map(|(name, _)| name);
-                    if found.send((host, name)).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        drop(found);
-        let end = Instant::now() + PATIENCE;
-        let mut hosts = BTreeMap::new();
-        while let Ok((host, name)) = answers.recv_timeout(end.saturating_duration_since(Instant::now())) {
-            hosts.extend(name.map(|name| (host, name)));
-        }
-        Self { hosts, ports: RefCell::default() }
-    }
+fn lock<T>(asked: &Mutex<T>) -> MutexGuard<'_, T> {
+    asked.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn port(&self, port: u16, protocol: Protocol) -> String {
-        let name = || port_name(port, protocol).unwrap_or_else(|| port.to_string());
-        self.ports.borrow_mut().entry((port, protocol)).or_insert_with(name).clone()
+impl Names {
+    /// Looks up the names of these hosts, all at once. What has none, or none in time, is a number from then on.
+    pub fn look_up(&self, hosts: impl IntoIterator<Item = IpAddr>) {
+        let mut known = lock(&self.hosts);
+        let unknown: BTreeSet<IpAddr> = hosts.into_iter().filter(|host| !known.contains_key(host)).collect();
+        known.extend(unknown.iter().map(|host| (*host, None)));
+        known.extend(names_of(unknown));
     }
 }
 
-impl Namer for Shown {
+impl Namer for Names {
     fn write(&self, out: &mut dyn fmt::Write, address: SocketAddr, protocol: Option<Protocol>) -> fmt::Result {
-        let port = match protocol {
-            Some(protocol) => self.port(address.port(), protocol),
-            None => address.port().to_string(),
-        };
-        let host = self.hosts.get(&address.ip()).cloned().unwrap_or_else(|| address.ip().to_string());
+        let port = address.port();
+        let mut services = lock(&self.services);
+        let service = protocol.and_then(|protocol| {
+            services.entry((port, protocol)).or_insert_with(|| port_name(port, protocol)).as_deref()
+        });
+        let (host, port) = (address.ip().to_string(), port.to_string());
+        let hosts = lock(&self.hosts);
+        let name = hosts.get(&address.ip()).and_then(Option::as_deref);
+        let (host, port) = (name.unwrap_or(&host), service.unwrap_or(&port));
         match address {
             SocketAddr::V4(_) => write!(out, "{host}:{port}"),
             SocketAddr::V6(_) => write!(out, "[{host}]:{port}"),
         }
     }
+}
+
+/// The names of these hosts that are found in time.
+fn names_of(hosts: BTreeSet<IpAddr>) -> Vec<(IpAddr, Option<String>)> {
+    let count = hosts.len();
+    let queue = Arc::new(Mutex::new(hosts.into_iter()));
+    let (found, answers) = mpsc::channel();
+    let begin_look_ups = |threads: usize| {
+        for _ in 0..LOOK_UPS.min(lock(&queue).len()).min(LOOK_UPS_MAX - threads) {
+            let (queue, found) = (Arc::clone(&queue), found.clone());
+            // A look-up that hangs is left behind: the program does not wait for it when it ends.
+            let look_up = move || {
+                while let Some(host) = { lock(&queue).next() } {
+                    let name = getnameinfo(&SocketAddr::new(host, 0), libc::NI_NAMEREQD).ok().map(|(name, _)| name);
+                    if found.send((host, name)).is_err() {
+                        return;
+                    }
+                }
+            };
+            if thread::Builder::new().spawn(look_up).is_err() {
+                // There are too many already; the others go on.
+                break;
+            }
+        }
+        (threads + LOOK_UPS).min(LOOK_UPS_MAX)
+    };
+    let begin = Instant::now();
+    let (mut threads, mut growth) = (0, begin);
+    let mut named = Vec::with_capacity(count);
+    while named.len() < count && begin.elapsed() < PATIENCE {
+        if Instant::now() >= growth {
+            threads = begin_look_ups(threads);
+            growth += GROWTH;
+        }
+        named.extend(answers.recv_timeout(growth.saturating_duration_since(Instant::now())));
+    }
+    named
 }
 
 fn port_name(port: u16, protocol: Protocol) -> Option<String> {
@@ -98,28 +125,34 @@ fn sctp_port_name(port: u16) -> Option<String> {
     })
 }
 
-/// The system's resolver, for arguments and rules. It is asked for each name once.
-#[derive(Default)]
-pub(crate) struct Names {
-    hosts: Mutex<BTreeMap<String, Option<IpAddr>>>,
-    ports: Mutex<BTreeMap<(String, Protocol), Option<u16>>>,
-}
-
 impl Resolver for Names {
-    fn host(&self, name: &str) -> Option<IpAddr> {
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        *hosts.entry(name.to_owned()).or_insert_with(|| host(name))
+    fn host(&self, name: &str, family: Option<Family>) -> Option<IpAddr> {
+        let mut addresses = lock(&self.addresses);
+        *addresses.entry((name.to_owned(), family)).or_insert_with(|| host(name, family))
     }
 
     fn port(&self, name: &str, protocol: Protocol) -> Option<u16> {
-        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ports = lock(&self.ports);
         *ports.entry((name.to_owned(), protocol)).or_insert_with(|| port(name, protocol))
     }
 }
 
-/// The first address of the host, an IPv4 one if it has any.
-fn host(name: &str) -> Option<IpAddr> {
-    let addresses: Vec<IpAddr> = lookup_host(name).ok()?.collect();
+/// The first address of the host in this family, or an IPv4 one if it has any.
+fn host(name: &str, family: Option<Family>) -> Option<IpAddr> {
+    // What has only digits and dots is an address in one of the C library's forms, and nobody is asked for it.
+    let is_number = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let hints = AddrInfoHints {
+        flags: if is_number { libc::AI_NUMERICHOST } else { 0 },
+        address: match family {
+            None => libc::AF_UNSPEC,
+            Some(Family::Ipv4) => libc::AF_INET,
+            Some(Family::Ipv6) => libc::AF_INET6,
+        },
+        socktype: libc::SOCK_STREAM,
+        ..AddrInfoHints::default()
+    };
+    let found = getaddrinfo(Some(name), None, Some(hints)).ok()?;
+    let addresses: Vec<IpAddr> = found.filter_map(|found| Some(found.ok()?.sockaddr.ip())).collect();
     addresses.iter().find(|address| address.is_ipv4()).or(addresses.first()).copied()
 }
 

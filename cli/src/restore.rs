@@ -282,7 +282,7 @@ impl<To: Write> Restoring<'_, To> {
     }
 
     fn run_listing(&mut self, number: usize, listing: &Invocation) -> Result<(), Failure> {
-        let done = run_line(listing, self.client, &mut self.output);
+        let done = run_line(listing, self.client, self.names, &mut self.output);
         self.bar.inc(1);
         let tally = Arc::clone(&self.tally);
         let mut tally = lock(&tally);

@@ -10,28 +10,29 @@ use tempfile::Builder;
 
 use crate::Failure;
 use crate::line::Line;
+use crate::names::Names;
 use crate::table::{self, Reading, Table};
 
 /// Writes the table as rules.
-pub(crate) fn write(numeric: bool, client: &Client, output: &mut impl Write) -> Result<(), Failure> {
+pub(crate) fn write(numeric: bool, client: &Client, names: &Names, output: &mut impl Write) -> Result<(), Failure> {
     let reading = Reading { numeric, sorted: true, counted: false };
-    let Table { services, names } = table::read(None, reading, client)?;
+    let Table { services, names } = table::read(None, reading, client, names)?;
     let mut line = Line::default();
     for service in services {
         let service = service?;
         let id = service.entry.service.id;
-        line.rule(&Command::AddService(service.entry.service), &*names).end(output)?;
+        line.rule(&Command::AddService(service.entry.service), names).end(output)?;
         for entry in service.destinations {
-            line.rule(&Command::AddDestination(id, entry.destination), &*names).end(output)?;
+            line.rule(&Command::AddDestination(id, entry.destination), names).end(output)?;
         }
     }
     Ok(())
 }
 
 /// Writes the table as rules to a file that has them all or is as it was, whatever happens.
-pub(crate) fn write_file(numeric: bool, client: &Client, path: &str) -> Result<(), Failure> {
+pub(crate) fn write_file(numeric: bool, client: &Client, names: &Names, path: &str) -> Result<(), Failure> {
     let mut rules = Vec::new();
-    write(numeric, client, &mut rules)?;
+    write(numeric, client, names, &mut rules)?;
     replace(path.as_ref(), &rules).map_err(|error| Failure::File(path.to_owned(), error))
 }
 

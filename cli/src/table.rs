@@ -3,13 +3,13 @@
 use ipvs_core::rules::{Namer, Numeric};
 use ipvs_core::{Client, Error, ServiceEntry, ServiceId, ServiceTable, Stats};
 
-use crate::names::Shown;
+use crate::names::Names;
 use crate::order;
 
 /// What a listing needs.
 pub(crate) struct Table<'a> {
     pub services: Box<dyn Iterator<Item = Result<ServiceTable, Error>> + 'a>,
-    pub names: Box<dyn Namer>,
+    pub names: &'a dyn Namer,
 }
 
 /// How a listing wants it.
@@ -23,7 +23,12 @@ pub(crate) struct Reading {
 
 /// Reads one service or all of them, with their destinations. With names all are looked up at once; without, the
 /// destinations of each service are read when its turn comes, so that a large table takes little memory.
-pub(crate) fn read<'a>(only: Option<&ServiceId>, how: Reading, client: &'a Client) -> Result<Table<'a>, Error> {
+pub(crate) fn read<'a>(
+    only: Option<&ServiceId>,
+    how: Reading,
+    client: &'a Client,
+    names: &'a Names,
+) -> Result<Table<'a>, Error> {
     let services: Box<dyn Iterator<Item = ServiceEntry>> = match only {
         Some(id) => Box::new(std::iter::once(client.service(id)?)),
         None if how.counted => in_order(client.services()?, how, |entry| &entry.service.id),
@@ -40,7 +45,7 @@ pub(crate) fn read<'a>(only: Option<&ServiceId>, how: Reading, client: &'a Clien
         Ok(table)
     });
     if how.numeric {
-        return Ok(Table { services: Box::new(tables), names: Box::new(Numeric) });
+        return Ok(Table { services: Box::new(tables), names: &Numeric });
     }
     let tables = tables.collect::<Result<Vec<_>, Error>>()?;
     let hosts = tables.iter().flat_map(|table| {
@@ -50,7 +55,7 @@ pub(crate) fn read<'a>(only: Option<&ServiceId>, how: Reading, client: &'a Clien
         };
         own.into_iter().chain(table.destinations.iter().map(|entry| entry.destination.address.ip()))
     });
-    let names = Box::new(Shown::new(hosts));
+    names.look_up(hosts);
     Ok(Table { services: Box::new(tables.into_iter().map(Ok)), names })
 }
 

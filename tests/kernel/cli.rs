@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::namespace::{Namespace, WITNESS, built, file_of, run};
+use crate::namespace::{Namespace, WITNESS, built, file_of, run, run_with_input};
 
 #[test]
 fn a_table_built_by_ours_is_what_debian_s_would_build() {
@@ -153,13 +153,26 @@ fn names_that_nobody_answers_for_cost_a_second_together() {
     for number in 1..=40 {
         namespace.ours(&format!("-a -t 10.1.0.1:64999 -r 10.1.1.{number} -m")).success();
     }
-    let begin = Instant::now();
-    let listed = namespace.ours("-L").success();
-    let took = begin.elapsed();
+    // It comes behind all the others, which do not take its second.
+    let known_hosts = std::fs::read_to_string("/etc/hosts").unwrap();
+    std::fs::write("/etc/hosts", format!("{known_hosts}\n10.200.0.1 known.example.org\n")).unwrap();
+    namespace.ours("-a -t 10.1.0.1:64999 -r 10.200.0.1 -m").success();
+    let named = namespace.ours("-Ln").success().replace("10.200.0.1:64999       ", "known.example.org:64999");
+    // A machine that does much else may take longer to begin with it.
+    let in_time = |lines: usize| {
+        (0..5).find_map(|_| {
+            let begin = Instant::now();
+            let listed = run_with_input(built("ipvsadm"), ["-R"], "-L\n".repeat(lines)).success();
+            (listed == named.repeat(lines)).then(|| begin.elapsed())
+        })
+    };
+    let (took, took_often) = (in_time(1), in_time(8));
     std::fs::write("/etc/resolv.conf", known).unwrap();
-    assert_eq!(listed, namespace.ours("-Ln").success());
+    std::fs::write("/etc/hosts", known_hosts).unwrap();
     // For each the resolver would wait ten seconds.
-    assert!(took > Duration::from_millis(900) && took < Duration::from_secs(8), "{took:?}");
+    for took in [took.unwrap(), took_often.unwrap()] {
+        assert!(took > Duration::from_millis(900) && took < Duration::from_secs(6), "{took:?}");
+    }
 }
 
 #[test]

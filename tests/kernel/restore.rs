@@ -34,7 +34,7 @@ fn a_line_that_is_wrong_stops_it_all() {
     let namespace = Namespace::enter();
     for (wrong, status, place) in [
         ("-A -t 10.0.0.1:81 -s", 255, "3:19: "),
-        ("  ipvsadm -a -t 10.0.0.1:80 -r nowhere.invalid:80 -m # why", 2, "3:29: "),
+        ("  ipvsadm -a -t 10.0.0.1:80 -r nowhere.invalid:80 -m # why", 2, "3:32: "),
         ("-A -t 10.0.0.1:81 -w 3", 2, "3:19: "),
         ("-R", 2, "3:1: "),
         ("-Ln --netns blue", 2, "3:5: "),
@@ -199,7 +199,7 @@ fn what_helps_is_said_once_of_each() {
     let _namespace = Namespace::enter();
     let mut rules = String::from("-A -u 10.0.0.1:80 -s rr\n");
     for line in ["-D -t 10.0.0.1:80", "-A -t 10.0.0.2:80 -s nosuch", "-d -u 10.0.0.1:80 -r 10.1.1.1"] {
-        rules += &format!("{line}\n{line}\n");
+        rules += &[line, "\n"].concat().repeat(2);
     }
     let ran = restore("", &rules);
     let helps = |part: &str| ran.stderr.lines().filter(|line| line.contains(part)).count();
@@ -383,6 +383,46 @@ fn each_restores_what_the_other_saved() {
         run_with_input(restore, [""; 0], &saved).success();
         assert_eq!(settings(&client.snapshot().unwrap()), before, "{save:?} {restore:?}");
     }
+}
+
+/// The table of names, in which a host has addresses of both families and another an IPv6 one only.
+#[test]
+fn what_is_saved_with_names_is_restored() {
+    let namespace = Namespace::enter();
+    let known = std::fs::read_to_string("/etc/hosts").unwrap();
+    // The guest's own: it goes with the guest.
+    let names = "10.20.0.1 both.example.org\n2001:db8:20::1 both.example.org\n2001:db8:20::2 six.example.org\n";
+    std::fs::write("/etc/hosts", format!("{known}\n{names}")).unwrap();
+    for line in [
+        "-A -t [2001:db8:20::1]:80 -s rr",
+        "-A -u [2001:db8:20::2]:53 -s rr -p 60",
+        "-A -t 10.20.0.1:80 -s rr",
+        "-A -f 7 -6 -s rr",
+        "-a -t [2001:db8:20::1]:80 -r [2001:db8:20::2]:80 -m",
+        "-a -t 10.20.0.1:80 -r 10.20.0.1:http -m",
+        "-a -f 7 -6 -r [2001:db8:20::1]:8080 -m",
+    ] {
+        namespace.ours(line).success();
+    }
+    let before = namespace.witness();
+    for saved in [run(built("ipvsadm-save"), [""; 0]), run("/usr/sbin/ipvsadm-save", [""; 0])] {
+        let saved = saved.success();
+        assert!(saved.contains("-t [both.example.org]:http") && saved.contains("-r [six.example.org]:http"), "{saved}");
+        run_with_input(built("ipvsadm-restore"), [""; 0], &saved).success();
+        assert_eq!(namespace.witness(), before);
+    }
+    // Of IPv4 names either restores what the other saved.
+    for line in ["-C", "-A -t both.example.org:http -s rr", "-a -t both.example.org:80 -r both.example.org:http -m"] {
+        namespace.ours(line).success();
+    }
+    let before = namespace.witness();
+    run_with_input("/usr/sbin/ipvsadm-restore", [""; 0], run(built("ipvsadm-save"), [""; 0]).success()).success();
+    assert_eq!(namespace.witness(), before);
+    for line in ["-Z -t [both.example.org]:80", "-Z -t six.example.org:53", "-Z -u [nosuch.example.org]:53"] {
+        assert_ne!(namespace.ours(line).status, Some(0), "{line}");
+    }
+    namespace.ours("-A -u six.example.org:53").success();
+    std::fs::write("/etc/hosts", known).unwrap();
 }
 
 proptest! {

@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error as ThisError;
 
-use crate::{Command, InvalidArgument, Options, Protocol, ServiceId};
+use crate::{Command, Family, Options, Protocol, ServiceId};
 
 pub use parse::{parse, parse_changes, parse_command, parse_line, parse_rules};
 pub use print::{NamedRule, RuleDisplay, print};
@@ -151,8 +151,9 @@ pub struct Line {
 
 /// Turns names into numbers. What is a number already it is not asked about.
 pub trait Resolver {
-    /// The address of a host, of either family.
-    fn host(&self, name: &str) -> Option<IpAddr>;
+    /// The address of a host, of this family if one is given. What looks like a number in another form than usual, such
+    /// as `127.1`, is a name here.
+    fn host(&self, name: &str, family: Option<Family>) -> Option<IpAddr>;
     /// The port of a service, by its name in `/etc/services`.
     fn port(&self, name: &str, protocol: Protocol) -> Option<u16>;
 }
@@ -184,7 +185,7 @@ impl Namer for Numeric {
 }
 
 impl Resolver for Numeric {
-    fn host(&self, _: &str) -> Option<IpAddr> {
+    fn host(&self, _: &str, _: Option<Family>) -> Option<IpAddr> {
         None
     }
     fn port(&self, _: &str, _: Protocol) -> Option<u16> {
@@ -252,12 +253,6 @@ impl RuleError {
     fn at(mut self, position: usize) -> Self {
         self.column.get_or_insert(position);
         self
-    }
-}
-
-impl From<InvalidArgument> for RuleError {
-    fn from(argument: InvalidArgument) -> Self {
-        Self::refused(argument.to_string())
     }
 }
 

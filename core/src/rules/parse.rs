@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{CommandSpec, NOT_IN_RULES, Name, Value};
+use super::options::{COMMANDS, CommandSpec, NOT_IN_RULES, Name, Value};
 use super::{Call, Columns, Generated, Invocation, Line, List, Listed, Numeric, Resolver, Restore, RuleError};
 use crate::{
     Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Options,
@@ -96,7 +96,7 @@ fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) ->
     let given = Given::read(words, true, resolver)?;
     if let Some(option) = given.options.iter().find(|option| NOT_IN_RULES.contains(&option.name)) {
         let message = format!("{} does not go within rules", option.name.usage());
-        return Err(RuleError::refused(message).at(option.position));
+        return Err(given.of_command(RuleError::refused(message).at(option.position)));
     }
     given.into_call().map(|call| call.invocation)
 }
@@ -117,16 +117,22 @@ fn words(line: &str) -> Peekable<impl Iterator<Item = &str>> {
     words
 }
 
-/// One option as typed, and the number of its argument, from 1.
+/// One option as typed, and the numbers of its argument and of that with its value, from 1.
 struct Typed<'a> {
     name: Name,
     value: Option<&'a str>,
     position: usize,
+    value_position: usize,
 }
 
 impl<'a> Typed<'a> {
     fn value(&self) -> &'a str {
         self.value.unwrap_or_default()
+    }
+
+    /// Its value, or the one so far behind it, is wrong for this reason.
+    fn wrong_value(&self, offset: usize, reason: &str) -> RuleError {
+        RuleError::refused(format!("{}: {reason}", self.name.usage())).at(self.value_position + offset)
     }
 }
 
@@ -160,26 +166,47 @@ impl<'a> Given<'a> {
             timeouts: [""; 3],
             resolver,
         };
-        let mut words = words.zip(1..).peekable();
+        match given.add_words(&mut words.zip(1..).peekable()) {
+            Ok(()) => Ok(given),
+            Err(error) => Err(given.of_command(error)),
+        }
+    }
+
+    fn add_words(&mut self, words: &mut Peekable<impl Iterator<Item = (&'a str, usize)>>) -> Result<(), RuleError> {
         let mut only_operands = false;
         while let Some((word, position)) = words.next() {
             let place = |error: RuleError| error.at(position);
             match word.as_bytes() {
-                [b'-', b'-'] if !only_operands => only_operands = true,
-                [b'-', b'-', ..] if !only_operands => {
-                    given.add_long(&word[2..], position, &mut words).map_err(place)?;
+                [b'-', b'-'] if !only_operands && !self.is_command_due() => only_operands = true,
+                [b'-', b'-', _, ..] if !only_operands => self.add_long(&word[2..], position, words).map_err(place)?,
+                [b'-', letter, ..] if !only_operands && *letter != b'-' => {
+                    self.add_letters(&word[1..], position, words).map_err(place)?;
                 }
-                [b'-', _, ..] if !only_operands => {
-                    given.add_letters(&word[1..], position, &mut words).map_err(place)?;
-                }
-                _ => return Err(place(given.operand(word))),
+                _ => return Err(place(self.operand(word))),
             }
             // What stands behind these does not matter.
-            if given.is_help() {
+            if self.is_help() {
                 break;
             }
         }
-        Ok(given)
+        Ok(())
+    }
+
+    fn is_command_due(&self) -> bool {
+        self.command_first && self.options.is_empty()
+    }
+
+    /// The error with the command before it, unless it begins with it.
+    fn of_command(&self, error: RuleError) -> RuleError {
+        let first = self.command.as_ref().or(self.options.first()).map(|option| option.name);
+        match first.filter(|name| self.command_first && name.command().is_some()).map(Name::usage) {
+            Some(command) if !error.message.starts_with(&command) => RuleError {
+                line: error.line,
+                column: error.column,
+                ..RuleError::new(error.kind, format!("{command}: {}", error.message))
+            },
+            _ => error,
+        }
     }
 
     fn is_help(&self) -> bool {
@@ -187,10 +214,10 @@ impl<'a> Given<'a> {
     }
 
     fn operand(&self, word: &str) -> RuleError {
-        if self.command_first && self.options.is_empty() {
+        if self.is_command_due() {
             RuleError::syntax(format!("'{word}' is not a command, see --help"))
         } else {
-            RuleError::refused(format!("unexpected argument {word}"))
+            RuleError::refused(format!("unexpected argument '{word}': all that it takes are options, see --help"))
         }
     }
 
@@ -239,17 +266,20 @@ impl<'a> Given<'a> {
         position: usize,
         words: &mut Peekable<impl Iterator<Item = (&'a str, usize)>>,
     ) -> Result<(), RuleError> {
-        let value = match (name.spec().value, attached) {
-            (Value::None, None) => None,
+        let (value, value_position) = match (name.spec().value, attached) {
+            (Value::None, None) => (None, position),
             (Value::None, Some(value)) => {
                 return Err(RuleError::syntax(format!("{} takes no value, not '{value}'", name.usage())));
             }
-            (Value::One(_) | Value::Optional(_), Some(value)) => Some(value),
-            (Value::One(form), None) => {
-                let value = words.next().map(|(word, _)| word);
-                Some(value.ok_or_else(|| RuleError::syntax(format!("{} needs a value: {form}", name.usage())))?)
-            }
-            (Value::Optional(_), None) => words.next_if(|(word, _)| !word.starts_with('-')).map(|(word, _)| word),
+            (Value::One(_) | Value::Optional(_), Some(value)) => (Some(value), position),
+            (Value::One(form), None) => match words.next() {
+                Some((value, position)) => (Some(value), position),
+                None => return Err(RuleError::syntax(format!("{} needs a value: {form}", name.usage()))),
+            },
+            (Value::Optional(_), None) => match words.next_if(|(word, _)| !word.starts_with('-')) {
+                Some((value, position)) => (Some(value), position),
+                None => (None, position),
+            },
             (Value::Three(_), Some(_)) => {
                 return Err(RuleError::syntax(format!("{}: its values stand behind it, without '='", name.usage())));
             }
@@ -261,11 +291,11 @@ impl<'a> Given<'a> {
                         return Err(RuleError::syntax(format!("{}: {value} is none of {form}", name.usage())));
                     }
                 }
-                None
+                (None, position + 1)
             }
         };
         self.names |= name.bit();
-        self.options.push(Typed { name, value, position });
+        self.options.push(Typed { name, value, position, value_position });
         Ok(())
     }
 
@@ -284,8 +314,11 @@ impl<'a> Given<'a> {
 
     /// The call of this command with the options.
     fn call(&self, spec: &CommandSpec) -> Result<Call, RuleError> {
-        self.check(spec)?;
-        Ok(Call { invocation: self.invocation(spec.command)?, options: self.connection()? })
+        let call = || {
+            self.check(spec)?;
+            Ok(Call { invocation: self.invocation(spec.command)?, options: self.connection()? })
+        };
+        call().map_err(|error| self.of_command(error))
     }
 
     /// Checks that all that a command needs is there, and nothing else.
@@ -300,9 +333,7 @@ impl<'a> Given<'a> {
             if name == Name::Sort {
                 continue;
             }
-            let row = spec.row(name).ok_or_else(|| {
-                RuleError::refused(format!("{} does not go with {}", name.usage(), command.usage())).at(option.position)
-            })?;
+            let row = spec.row(name).ok_or_else(|| unfit(name).at(option.position))?;
             if rows & 1 << row != 0 {
                 let message = match self.options.iter().find(|before| spec.row(before.name) == Some(row)) {
                     Some(before) if before.name != name => {
@@ -324,7 +355,8 @@ impl<'a> Given<'a> {
         for (names, row) in spec.required.iter().zip(0..) {
             if rows & 1 << row == 0 {
                 let names: Vec<String> = names.iter().map(|name| name.usage()).collect();
-                return Err(RuleError::refused(format!("{} needs {}", command.usage(), names.join(" or "))));
+                let error = RuleError::refused(format!("{} needs {}", command.usage(), names.join(" or ")));
+                return Err(self.command.iter().fold(error, |error, command| error.at(command.position)));
             }
         }
         if self.has(Name::Ipv6) && !self.has(Name::FwmarkService) {
@@ -351,6 +383,11 @@ impl<'a> Given<'a> {
         }
     }
 
+    /// The value of an option is wrong for this reason.
+    fn wrong_value(&self, name: Name, reason: &str) -> RuleError {
+        self.get(name).map_or_else(|| self.wrong(name, reason), |option| option.wrong_value(0, reason))
+    }
+
     /// The value of an option, read; nothing if it is not there.
     fn read_value<T>(
         &self,
@@ -358,12 +395,17 @@ impl<'a> Given<'a> {
         read: impl FnOnce(&str) -> Result<T, InvalidArgument>,
     ) -> Result<Option<T>, RuleError> {
         self.get(name)
-            .map(|option| read(option.value()).map_err(|error| RuleError::from(error).at(option.position)))
+            .map(|option| read(option.value()).map_err(|error| option.wrong_value(0, &error.reason)))
             .transpose()
     }
 
     fn number<T: FromStr>(&self, name: Name, range: &str) -> Result<Option<T>, RuleError> {
         self.read_value(name, |text| number(name.spec().long, text, range))
+    }
+
+    /// The value of an option unless it is empty, which scripts have for what is not set.
+    fn set_value(&self, name: Name) -> Option<&'a str> {
+        self.get(name).map(Typed::value).filter(|value| !value.is_empty())
     }
 
     fn invocation(&self, command: Name) -> Result<Invocation, RuleError> {
@@ -405,7 +447,7 @@ impl<'a> Given<'a> {
             Name::Version => return Ok(Invocation::Version),
             other => return Err(RuleError::syntax(format!("{} is not a command, see --help", other.usage()))),
         };
-        change.check().map_err(|argument| self.placed(argument))?;
+        change.check().map_err(|argument| self.placed(&argument))?;
         Ok(Invocation::Change(change))
     }
 
@@ -440,7 +482,7 @@ impl<'a> Given<'a> {
             Some("fish") => Ok(Generated::Fish),
             other => {
                 let other = other.unwrap_or_default();
-                Err(self.wrong(Name::Generate, &format!("'{other}' is none of man, bash, zsh and fish")))
+                Err(self.wrong_value(Name::Generate, &format!("'{other}' is none of man, bash, zsh and fish")))
             }
         }
     }
@@ -450,20 +492,20 @@ impl<'a> Given<'a> {
         let mut options = Options::default();
         if let Some(netns) = self.get(Name::Netns) {
             if netns.value().is_empty() {
-                return Err(self.wrong(Name::Netns, "is empty, not the name of a network namespace"));
+                return Err(self.wrong_value(Name::Netns, "the name of a network namespace is empty"));
             }
             options = options.with_netns(netns.value());
         }
         if let Some(seconds) = self.number::<f64>(Name::Wait, "a number of seconds")? {
             let wait = Duration::try_from_secs_f64(seconds)
-                .map_err(|_| self.wrong(Name::Wait, "is not a number of seconds that can be waited for"))?;
+                .map_err(|_| self.wrong_value(Name::Wait, "so many seconds cannot be waited for"))?;
             options = options.with_timeout(Some(wait));
         }
         Ok(options)
     }
 
     /// What an object finds wrong, at the option that set it.
-    fn placed(&self, argument: InvalidArgument) -> RuleError {
+    fn placed(&self, argument: &InvalidArgument) -> RuleError {
         let names: &[Name] = match argument.field {
             "scheduler" => &[Name::Scheduler],
             "persistence_engine" => &[Name::PersistEngine],
@@ -480,19 +522,20 @@ impl<'a> Given<'a> {
             "group" => &[Name::McastGroup],
             _ => &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService],
         };
-        let option = names.iter().find_map(|name| self.get(*name));
-        let error = RuleError::from(argument);
-        match option {
-            Some(option) => error.at(option.position),
-            None => error,
+        // Only --set has several values.
+        let offset = ["tcp", "tcp_fin", "udp"].iter().position(|field| *field == argument.field).unwrap_or_default();
+        match names.iter().find_map(|name| self.get(*name)) {
+            Some(option) => option.wrong_value(offset, &argument.reason),
+            None => RuleError::refused(argument.to_string()),
         }
     }
 
     fn service(&self) -> Result<Service, RuleError> {
-        let scheduler = self.get(Name::Scheduler).map_or(DEFAULT_SCHEDULER, Typed::value);
+        let scheduler = self.set_value(Name::Scheduler).unwrap_or(DEFAULT_SCHEDULER);
         let mut service = Service::new(self.id()?).with_scheduler(scheduler);
-        let flags = self
-            .read_value(Name::SchedFlags, |names| SchedulerFlags::from_names(&service.scheduler, names.split(',')))?;
+        let flags = self.read_value(Name::SchedFlags, |names| {
+            SchedulerFlags::from_names(&service.scheduler, names.split(',').filter(|name| !name.is_empty()))
+        })?;
         service.scheduler_flags = flags.unwrap_or_default();
         if let Some(option) = self.get(Name::Persistent) {
             service.persistence_timeout = match option.value {
@@ -504,7 +547,7 @@ impl<'a> Given<'a> {
         if let Some(netmask) = self.read_value(Name::Netmask, |text| Netmask::parse(text, family))? {
             service.netmask = netmask;
         }
-        service.persistence_engine = self.get(Name::PersistEngine).map(|option| option.value().to_owned());
+        service.persistence_engine = self.set_value(Name::PersistEngine).map(str::to_owned);
         service.one_packet = self.has(Name::OnePacket);
         Ok(service)
     }
@@ -545,7 +588,7 @@ impl<'a> Given<'a> {
         let port = self.number(Name::TunPort, "a port from 1 to 65535")?;
         let tunnel = match self.get(Name::TunType).map_or("ipip", Typed::value) {
             "gue" => {
-                let port = port.ok_or_else(|| self.wrong(Name::TunType, "gue needs --tun-port"))?;
+                let port = port.ok_or_else(|| self.wrong_value(Name::TunType, "gue needs --tun-port"))?;
                 Tunnel::Gue { port, checksum: checksum.map(|(_, checksum)| checksum).unwrap_or_default() }
             }
             kind @ ("ipip" | "gre") if port.is_some() => {
@@ -561,7 +604,7 @@ impl<'a> Given<'a> {
                 Some((name, _)) => return Err(self.wrong(name, "goes with --tun-type gue or gre only, not ipip")),
                 None => Tunnel::Ipip,
             },
-            other => return Err(self.wrong(Name::TunType, &format!("'{other}' is none of ipip, gue and gre"))),
+            other => return Err(self.wrong_value(Name::TunType, &format!("'{other}' is none of ipip, gue and gre"))),
         };
         Ok(Forwarding::Tunnel(tunnel))
     }
@@ -603,9 +646,9 @@ impl<'a> Given<'a> {
     fn timeouts(&self) -> Result<Timeouts, RuleError> {
         let Some(option) = self.get(Name::Set) else { return Err(RuleError::refused("no timeouts are named")) };
         let mut seconds = [0; 3];
-        for (offset, (field, text)) in ["tcp", "tcpfin", "udp"].into_iter().zip(self.timeouts).enumerate() {
-            seconds[offset] = number(field, text, "a number of seconds")
-                .map_err(|error| RuleError::from(error).at(option.position + 1 + offset))?;
+        for (offset, text) in self.timeouts.into_iter().enumerate() {
+            seconds[offset] = number("timeouts", text, "a number of seconds")
+                .map_err(|error| option.wrong_value(offset, &error.reason))?;
         }
         let [tcp, tcp_fin, udp] = seconds;
         Ok(Timeouts { tcp, tcp_fin, udp })
@@ -633,17 +676,32 @@ impl<'a> Given<'a> {
     /// A number above 0, or 0 if the option is not there.
     fn positive<T: FromStr + Default + PartialEq>(&self, name: Name, range: &str) -> Result<T, RuleError> {
         match self.number::<T>(name, range)? {
-            Some(number) if number == T::default() => Err(self.wrong(name, &format!("is 0, not {range}"))),
+            Some(number) if number == T::default() => Err(self.wrong_value(name, &format!("0 is not {range}"))),
             number => Ok(number.unwrap_or_default()),
         }
     }
 }
 
-fn number<T: FromStr>(field: &'static str, text: &str, range: &str) -> Result<T, InvalidArgument> {
-    text.parse().map_err(|_| InvalidArgument::new(field, format!("'{text}' is not {range}")))
+/// An option that the command does not take, and which do.
+fn unfit(name: Name) -> RuleError {
+    let takers: Vec<String> =
+        COMMANDS.iter().filter(|spec| spec.row(name).is_some()).map(|spec| spec.command.usage()).collect();
+    RuleError::refused(match takers[..] {
+        [] => format!("{} does not go with it: it is a command itself", name.usage()),
+        _ => format!("{} does not go with it, but with {}", name.usage(), takers.join(" or ")),
+    })
 }
 
-/// Reads `HOST[:PORT]`. An IPv6 address with a port is in brackets; without them every colon is the address's.
+/// Reads a number as the C library does, which scripts give one with spaces before it.
+fn number<T: FromStr>(field: &'static str, text: &str, range: &str) -> Result<T, InvalidArgument> {
+    let digits = match text.trim_ascii_start() {
+        "-0" => "0",
+        digits => digits,
+    };
+    digits.parse().map_err(|_| InvalidArgument::new(field, format!("'{text}' is not {range}")))
+}
+
+/// Reads `HOST[:PORT]`. An IPv6 address with a port is in brackets, as the name of a host is for its IPv6 address; without them every colon is the address's.
 fn address(
     field: &'static str,
     text: &str,
@@ -670,10 +728,15 @@ fn address(
     };
     if let Some(rest) = text.strip_prefix('[') {
         let (address, rest) = rest.split_once(']').ok_or_else(wrong)?;
-        let address: Ipv6Addr = address.parse().map_err(|_| wrong())?;
+        let address = match address.parse::<Ipv6Addr>() {
+            Ok(address) => Some(address.into()),
+            // As a host's name is written for an IPv6 address.
+            Err(_) => resolver.host(address, Some(Family::Ipv6)),
+        };
+        let address = address.ok_or_else(wrong)?;
         return match rest.strip_prefix(':') {
-            Some(rest) => Ok((address.into(), Some(port(rest)?))),
-            None if rest.is_empty() => Ok((address.into(), None)),
+            Some(rest) => Ok((address, Some(port(rest)?))),
+            None if rest.is_empty() => Ok((address, None)),
             None => Err(wrong()),
         };
     }
@@ -686,9 +749,7 @@ fn address(
         Err(_) if rest.is_some_and(|rest| rest.contains(':')) => {
             return text.parse::<Ipv6Addr>().map(|address| (address.into(), None)).map_err(|_| wrong());
         }
-        // What has only digits and dots is an address gone wrong, not a name.
-        Err(_) if host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => None,
-        Err(_) => resolver.host(host),
+        Err(_) => resolver.host(host, None),
     };
     Ok((address.ok_or_else(wrong)?, rest.map(port).transpose()?))
 }
@@ -771,7 +832,30 @@ mod tests {
         assert_eq!(seconds("-A -t 10.0.0.1:80 -p60"), Some(60));
         assert_eq!(seconds("-A -t 10.0.0.1:80 --persistent=60"), Some(60));
         assert_eq!(seconds("-A -t 10.0.0.1:80"), None);
-        assert_eq!(refused("-A -t 10.0.0.1:80 -p 0"), "persistence_timeout: 0 is not within 1 to 4294967 seconds");
+        assert_eq!(
+            refused("-A -t 10.0.0.1:80 -p 0"),
+            "-A, --add-service: -p, --persistent: 0 is not within 1 to 4294967 seconds"
+        );
+    }
+
+    #[test]
+    fn numbers_and_values_are_taken_as_scripts_give_them() {
+        let service = |words: &[&str]| match parse([&["-A", "-t", "10.0.0.1:80"], words].concat(), &Numeric)
+            .map(|call| call.invocation)
+        {
+            Ok(Invocation::Change(Command::AddService(service))) => service,
+            other => panic!("{other:?}"),
+        };
+        let plain = service(&[]);
+        for words in [&["-s", ""][..], &["--scheduler="], &["-b", ""], &["-b", ","], &["--pe="]] {
+            assert_eq!(service(words), plain, "{words:?}");
+        }
+        let flags = |text| service(&["-s", "sh", "-b", text]).scheduler_flags;
+        assert_eq!(flags("sh-port,"), flags("sh-port"));
+        assert_eq!(service(&["-p", "\t 60"]).persistence_timeout, Some(60));
+        let weight = |text| parse(["-a", "-t", "10.0.0.1:80", "-r", "10.0.0.2", "-w", text], &Numeric).map(|_| ());
+        assert_eq!(weight("-0"), Ok(()));
+        assert!(weight("5 ").is_err() && weight("").is_err() && weight("-00").is_err());
     }
 
     #[test]
@@ -797,45 +881,75 @@ mod tests {
                 "-A, --add-service needs -t, --tcp-service or -u, --udp-service or --sctp-service or -f, \
                  --fwmark-service",
             ),
-            ("-A -t 10.0.0.1:80 -w 3", "-w, --weight does not go with -A, --add-service"),
-            ("-A -t 10.0.0.1:80 -u 10.0.0.1:80", "-t, --tcp-service and -u, --udp-service exclude each other"),
-            ("-A -t 10.0.0.1:80 -s rr -s rr", "-s, --scheduler is given twice"),
-            ("-A -t 10.0.0.1:80 more", "unexpected argument more"),
+            (
+                "-A -t 10.0.0.1:80 -w 3",
+                "-A, --add-service: -w, --weight does not go with it, but with -a, --add-server or -e, --edit-server",
+            ),
+            ("-A -t 10.0.0.1:80 -L", "-A, --add-service: -L, --list does not go with it: it is a command itself"),
+            (
+                "-A -t 10.0.0.1:80 -u 10.0.0.1:80",
+                "-A, --add-service: -t, --tcp-service and -u, --udp-service exclude each other",
+            ),
+            ("-A -t 10.0.0.1:80 -s rr -s rr", "-A, --add-service: -s, --scheduler is given twice"),
+            (
+                "-A -t 10.0.0.1:80 more",
+                "-A, --add-service: unexpected argument 'more': all that it takes are options, see --help",
+            ),
             ("-L -L", "-L, --list is given twice"),
             (
                 "-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m --keep-port",
-                "--keep-port goes with -g and -i only: masquerading always keeps it",
+                "-a, --add-server: --keep-port goes with -g and -i only: masquerading always keeps it",
             ),
-            ("-A -t 10.0.0.1:80 -6", "-6, --ipv6 goes with -f, --fwmark-service only: an address shows its family"),
-            ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w 2147483648", "weight: 2147483648 is above 2147483647"),
-            ("-a -t 10.0.0.1:80 -r 192.168.1.10 -w -1", "weight: '-1' is not a number from 0 to 2147483647"),
-            ("-a -t 10.0.0.1:80 -r 192.168.1.10 -y 1", "lower_threshold: 1 is above the upper threshold 0"),
-            ("-A -f 0", "fwmark: 0 marks no packet; use 1 to 4294967295"),
-            ("-A -t 10.0.0.1:80 -b mh-port", "scheduler_flags: 'mh-port' belongs to the scheduler mh, not to wlc"),
+            (
+                "-A -t 10.0.0.1:80 -6",
+                "-A, --add-service: -6, --ipv6 goes with -f, --fwmark-service only: an address shows its family",
+            ),
+            (
+                "-a -t 10.0.0.1:80 -r 192.168.1.10 -w 2147483648",
+                "-a, --add-server: -w, --weight: 2147483648 is above 2147483647",
+            ),
+            (
+                "-a -t 10.0.0.1:80 -r 192.168.1.10 -w -1",
+                "-a, --add-server: -w, --weight: '-1' is not a number from 0 to 2147483647",
+            ),
+            (
+                "-a -t 10.0.0.1:80 -r 192.168.1.10 -y 1",
+                "-a, --add-server: -y, --l-threshold: 1 is above the upper threshold 0",
+            ),
+            ("-A -f 0", "-A, --add-service: -f, --fwmark-service: 0 marks no packet; use 1 to 4294967295"),
+            (
+                "-A -t 10.0.0.1:80 -b mh-port",
+                "-A, --add-service: -b, --sched-flags: 'mh-port' belongs to the scheduler mh, not to wlc",
+            ),
             (
                 "-A -t 10.0.0.1:80 -M 255.0.255.0",
-                "netmask: 255.0.255.0 has holes; the set bits have to be the first ones",
+                "-A, --add-service: -M, --netmask: 255.0.255.0 has holes; the set bits have to be the first ones",
             ),
-            ("-A -t 10.0.0.1:80 -M 24", "netmask: '24' is not a mask; write 255.255.255.0"),
+            ("-A -t 10.0.0.1:80 -M 24", "-A, --add-service: -M, --netmask: '24' is not a mask; write 255.255.255.0"),
             (
                 "-A -t 10.0.0.1:http",
-                "tcp-service: in '10.0.0.1:http': the port 'http' is neither a number from 0 to \
+                "-A, --add-service: -t, --tcp-service: in '10.0.0.1:http': the port 'http' is neither a number from 0 to \
               65535 nor a known tcp service",
             ),
             ("--start-daemon master", "--start-daemon needs --mcast-interface"),
-            ("--start-daemon slave --mcast-interface eth0", "role: 'slave' is neither master nor backup"),
+            ("--start-daemon slave --mcast-interface eth0", "--start-daemon: 'slave' is neither master nor backup"),
             (
                 "--start-daemon master --mcast-interface eth0 --mcast-ttl 0",
-                "--mcast-ttl is 0, not a number from 1 to 255",
+                "--start-daemon: --mcast-ttl: 0 is not a number from 1 to 255",
             ),
-            ("--set 1 x 3", "tcpfin: 'x' is not a number of seconds"),
+            ("--set 1 x 3", "--set: 'x' is not a number of seconds"),
         ] {
             assert_eq!(refused(line), message, "{line}");
         }
         for address in ["10.0.0.1:", "10.0.0", "[10.0.0.1]:80", "[::1", "[::1]80", "host:80"] {
-            assert!(refused(&format!("-A -t {address}")).starts_with("tcp-service: "), "{address}");
+            assert!(
+                refused(&format!("-A -t {address}")).starts_with("-A, --add-service: -t, --tcp-service: "),
+                "{address}"
+            );
         }
-        for line in ["--nope", "-A -t", "-n -L", "-t 10.0.0.1:80 -A", "list", "-Cx", "--clear=1", "--set=1 2 3"] {
+        for line in
+            ["--nope", "-A -t", "-n -L", "-t 10.0.0.1:80 -A", "list", "-Cx", "--clear=1", "--set=1 2 3", "--", "-- -L"]
+        {
             let error = invocation(line).unwrap_err();
             assert_eq!(error.kind, RuleErrorKind::Syntax, "{line}: {error}");
         }
@@ -860,20 +974,21 @@ mod tests {
             assert_eq!(forwarding(line), Forwarding::Tunnel(tunnel), "{line}");
         }
         for (line, message) in [
-            ("-i --tun-type gue", "--tun-type gue needs --tun-port"),
-            ("-i --tun-type gue --tun-port 0", "tunnel: a GUE tunnel needs a port, 1 to 65535"),
+            ("-i --tun-type gue", "--tun-type: gue needs --tun-port"),
+            ("-i --tun-type gue --tun-port 0", "--tun-type: a GUE tunnel needs a port, 1 to 65535"),
             ("-i --tun-port 6080", "--tun-port goes with --tun-type gue only, not ipip"),
             ("-i --tun-type gre --tun-port 6080", "--tun-port goes with --tun-type gue only, not gre"),
             ("-i --tun-type gre --tun-remcsum", "--tun-remcsum goes with --tun-type gue only, not gre"),
             ("-i --tun-csum", "--tun-csum goes with --tun-type gue or gre only, not ipip"),
             ("-m --tun-type gue --tun-port 6080", "--tun-type goes with -i, --ipip only"),
-            ("-i --tun-type vxlan", "--tun-type 'vxlan' is none of ipip, gue and gre"),
+            ("-i --tun-type vxlan", "--tun-type: 'vxlan' is none of ipip, gue and gre"),
             (
                 "-i --tun-type gue --tun-port 1 --tun-csum --tun-nocsum",
                 "--tun-csum and --tun-nocsum exclude each other",
             ),
         ] {
-            assert_eq!(refused(&format!("-a -t 10.0.0.1:80 -r 192.168.1.10 {line}")), message);
+            let refused = refused(&format!("-a -t 10.0.0.1:80 -r 192.168.1.10 {line}"));
+            assert_eq!(refused, format!("-a, --add-server: {message}"));
         }
     }
 
@@ -888,8 +1003,8 @@ mod tests {
         for wrong in ["-1", "x", "NaN", "inf", "1e300", ""] {
             assert!(parse(["-L".to_owned(), format!("--wait={wrong}")], &Numeric).is_err(), "{wrong}");
         }
-        assert_eq!(refused("-C --netns="), "--netns is empty, not the name of a network namespace");
-        assert_eq!(refused("-C --netns a --netns b"), "--netns is given twice");
+        assert_eq!(refused("-C --netns="), "-C, --clear: --netns: the name of a network namespace is empty");
+        assert_eq!(refused("-C --netns a --netns b"), "-C, --clear: --netns is given twice");
     }
 
     #[test]
@@ -909,7 +1024,10 @@ mod tests {
         let error = parse_line(b"-A -t \xff:80", 7, &Numeric).unwrap_err();
         assert_eq!(error.to_string(), "7:7: this is not UTF-8");
         let error = parse_line(b"-A -t 10.0.0.1:80\0", 7, &Numeric).unwrap_err();
-        assert!(error.to_string().starts_with("7:4: tcp-service: in '10.0.0.1:80\u{fffd}'"), "{error}");
+        assert!(
+            error.to_string().starts_with("7:7: -A, --add-service: -t, --tcp-service: in '10.0.0.1:80\u{fffd}'"),
+            "{error}"
+        );
         let error = parse_line(format!("-A -t {}", "x".repeat(1 << 20)).as_bytes(), 7, &Numeric).unwrap_err();
         assert!(error.message.ends_with("xx…") && error.message.chars().count() == 401, "{error}");
     }
@@ -918,10 +1036,10 @@ mod tests {
     fn names_go_through_the_resolver() {
         struct Names;
         impl Resolver for Names {
-            fn host(&self, name: &str) -> Option<IpAddr> {
-                match name {
-                    "four" => "10.0.0.1".parse().ok(),
-                    "six" => "2001:db8::1".parse().ok(),
+            fn host(&self, name: &str, family: Option<Family>) -> Option<IpAddr> {
+                match (name, family) {
+                    ("four" | "both", None) => "10.0.0.1".parse().ok(),
+                    ("six", _) | ("both", Some(Family::Ipv6)) => "2001:db8::1".parse().ok(),
                     _ => None,
                 }
             }
@@ -936,7 +1054,10 @@ mod tests {
         assert_eq!(id("-D -u four:domain"), "udp://10.0.0.1:53");
         assert_eq!(id("-D -t six:80"), "tcp://[2001:db8::1]:80");
         assert_eq!(id("-D -u [2001:db8::2]:domain"), "udp://[2001:db8::2]:53");
-        for line in ["-D -t four:domain", "-D -u five:domain", "-D -u [six]:domain"] {
+        assert_eq!(id("-D -t both:80"), "tcp://10.0.0.1:80");
+        assert_eq!(id("-D -u [both]:domain"), "udp://[2001:db8::1]:53");
+        assert_eq!(id("-D -u [six]:domain"), "udp://[2001:db8::1]:53");
+        for line in ["-D -t four:domain", "-D -u five:domain", "-D -u [four]:domain", "-D -u [::1]x"] {
             assert!(parse(line.split_whitespace(), &Names).is_err(), "{line}");
         }
     }
@@ -952,12 +1073,12 @@ mod tests {
     #[test]
     fn an_error_has_its_line_and_column() {
         for (text, place) in [
-            ("-C\n-A -t nowhere:80\n", "2:4: "),
+            ("-C\n-A -t nowhere:80\n", "2:7: "),
             ("-A -t 10.0.0.1:80  -w 5", "1:20: "),
             ("  ipvsadm -A -t 10.0.0.1:80 -s", "1:29: "),
             ("ipvsadm -Q", "1:9: "),
-            ("-A -s rr", "1: "),
-            ("-a -t 10.0.0.1:80 -r 10.0.0.2 -mw x", "1:31: "),
+            ("  -A -s rr", "1:3: "),
+            ("-a -t 10.0.0.1:80 -r 10.0.0.2 -mw x", "1:35: "),
             ("--set 1 2 ü", "1:11: "),
             ("-C\n-Ln --netns blue", "2:5: "),
             ("-S --output /etc/passwd", "1:4: "),
@@ -965,16 +1086,16 @@ mod tests {
             ("ipvsadm ipvsadm -C", "1:9: "),
             ("-A -t 10.0.0.1:80 ü -s", "1:19: "),
             // What only the whole object shows stands at the option that set it.
-            ("-A -t 10.0.0.1:80 -p 60 -M 255.0.255.0", "1:25: "),
+            ("-A -t 10.0.0.1:80 -p 60 -M 255.0.255.0", "1:28: "),
             ("-A -t 10.0.0.1:80 -o", "1:19: "),
-            ("-A -t 10.0.0.1:0", "1:4: "),
-            ("-A -f 1 -p 4294968", "1:9: "),
-            ("-a -t 10.0.0.1:80 -r 192.168.1.1 -w 2147483648", "1:34: "),
-            ("-a -t 10.0.0.1:80 -r 192.168.1.1 -x 1 -y 2", "1:39: "),
-            ("-a -t 10.0.0.1:80 -r [2001:db8::1]:80", "1:19: "),
-            ("--set 4294967 0 2147484", "1:1: "),
-            ("--start-daemon master --mcast-interface sixteen-bytes-xx", "1:23: "),
-            ("--start-daemon master --mcast-interface lo --mcast-group 10.0.0.1", "1:44: "),
+            ("-A -t 10.0.0.1:0", "1:7: "),
+            ("-A -f 1 -p 4294968", "1:12: "),
+            ("-a -t 10.0.0.1:80 -r 192.168.1.1 -w 2147483648", "1:37: "),
+            ("-a -t 10.0.0.1:80 -r 192.168.1.1 -x 1 -y 2", "1:42: "),
+            ("-a -t 10.0.0.1:80 -r [2001:db8::1]:80", "1:22: "),
+            ("--set 2147484 0 21474837", "1:17: "),
+            ("--start-daemon master --mcast-interface sixteen-bytes-xx", "1:41: "),
+            ("--start-daemon master --mcast-interface lo --mcast-group 10.0.0.1", "1:58: "),
         ] {
             let error = parse_rules(text, &Numeric).find_map(Result::err).unwrap();
             assert!(error.to_string().starts_with(place), "{text}: {error}");
