@@ -148,6 +148,8 @@ pub struct CommandSpec {
     pub required: &'static [&'static [Name]],
     /// Of each row at most one may be there.
     pub optional: &'static [&'static [Name]],
+    /// What it takes as all commands that ask the kernel do.
+    pub everywhere: &'static [Name],
     /// What is on one side does not go with what is on the other.
     pub conflicts: &'static [(&'static [Name], &'static [Name])],
     /// The row of each option, from 1, required rows first: a long file of rules is read faster so.
@@ -156,15 +158,29 @@ pub struct CommandSpec {
 
 impl CommandSpec {
     const fn new(command: Name, required: &'static [&'static [Name]], optional: &'static [&'static [Name]]) -> Self {
+        Self::with(command, required, optional, EVERYWHERE)
+    }
+
+    /// One that does not ask the kernel.
+    const fn offline(command: Name) -> Self {
+        Self::with(command, &[], &[], &[])
+    }
+
+    const fn with(
+        command: Name,
+        required: &'static [&'static [Name]],
+        optional: &'static [&'static [Name]],
+        everywhere: &'static [Name],
+    ) -> Self {
         let mut rows = [0; OPTIONS.len()];
         let (mut row, mut number) = (0, 0);
-        while row < required.len() + optional.len() + EVERYWHERE.len() {
+        while row < required.len() + optional.len() + everywhere.len() {
             let names = if row < required.len() {
                 required[row]
             } else if row < required.len() + optional.len() {
                 optional[row - required.len()]
             } else {
-                std::slice::from_ref(&EVERYWHERE[row - required.len() - optional.len()])
+                std::slice::from_ref(&everywhere[row - required.len() - optional.len()])
             };
             row += 1;
             number += 1;
@@ -174,7 +190,7 @@ impl CommandSpec {
                 name += 1;
             }
         }
-        Self { command, required, optional, conflicts: &[], rows }
+        Self { command, required, optional, everywhere, conflicts: &[], rows }
     }
 
     /// The number of the row that the option is in, the required rows first; nothing if the command does not take it.
@@ -185,7 +201,7 @@ impl CommandSpec {
 
 const _: () = assert!(OPTIONS.len() <= 128, "each has a bit");
 
-/// What goes with every command, at most once.
+/// What goes with every command that asks the kernel, at most once.
 pub const EVERYWHERE: &[Name] = &[Name::Sort, Name::Netns, Name::Wait];
 
 /// What a line of a file of rules cannot be or have.
@@ -265,9 +281,9 @@ pub const COMMANDS: &[CommandSpec] = &[
         &[&[Name::SyncId], &[Name::SyncMaxlen], &[Name::McastGroup], &[Name::McastPort], &[Name::McastTtl]],
     ),
     CommandSpec::new(Name::StopDaemon, &[], &[&[Name::SyncId]]),
-    CommandSpec::new(Name::Help, &[], &[]),
-    CommandSpec::new(Name::Version, &[], &[]),
-    CommandSpec::new(Name::Generate, &[], &[]),
+    CommandSpec::offline(Name::Help),
+    CommandSpec::offline(Name::Version),
+    CommandSpec::offline(Name::Generate),
 ];
 
 impl Name {

@@ -330,10 +330,10 @@ impl<'a> Given<'a> {
             if name == command {
                 return Err(RuleError::refused(format!("{} is given twice", command.usage())).at(option.position));
             }
+            let row = spec.row(name).ok_or_else(|| unfit(name).at(option.position))?;
             if name == Name::Sort {
                 continue;
             }
-            let row = spec.row(name).ok_or_else(|| unfit(name).at(option.position))?;
             if rows & 1 << row != 0 {
                 let message = match self.options.iter().find(|before| spec.row(before.name) == Some(row)) {
                     Some(before) if before.name != name => {
