@@ -38,6 +38,80 @@ fn eventually<T: PartialEq + std::fmt::Debug>(look: impl Fn() -> T, expected: &T
     }
 }
 
+/// Compares listings with those of Debian's ipvsadm, at a moment when time does not show.
+fn is_listed_as_debian_s(namespace: &Namespace, lines: &[&str]) {
+    for line in lines {
+        let equal = (0..20).any(|_| {
+            let [before, our_own, after] = [namespace.debian(line), namespace.ours(line), namespace.debian(line)];
+            before.stdout == after.stdout && {
+                assert_eq!(difference(&after, &our_own), None, "{line}");
+                true
+            }
+        });
+        assert!(equal, "{line}: never the same twice");
+    }
+}
+
+/// Sends so many bytes through a service; gives both ends, so that the connection stays.
+fn send(virtual_address: &str, server: &TcpListener, mut bytes: usize) -> [TcpStream; 2] {
+    let mut ours = TcpStream::connect(virtual_address).unwrap();
+    let (theirs, _) = server.accept().unwrap();
+    let mut reading = theirs.try_clone().unwrap().take(bytes as u64);
+    let reader = thread::spawn(move || std::io::copy(&mut reading, &mut std::io::sink()).unwrap());
+    let block = vec![0; 1 << 20];
+    while bytes > 0 {
+        let next = bytes.min(block.len());
+        ours.write_all(&block[..next]).unwrap();
+        bytes -= next;
+    }
+    reader.join().unwrap();
+    [ours, theirs]
+}
+
+#[test]
+fn traffic_of_every_kind_is_listed_as_debian_s() {
+    let (namespace, client) = director();
+    run("ip", ["address", "add", "10.0.0.7/32", "dev", "lo"]).success();
+    run("modprobe", ["ip_tables"]).success();
+    run("iptables-legacy", "-t mangle -A OUTPUT -d 10.0.0.7 -j MARK --set-mark 7".split(' ')).success();
+    let service = |id: &str| Service::new(id.parse().unwrap()).with_scheduler("rr");
+    add(&client, &service("tcp://10.0.0.1:80"), "127.0.0.1:8080");
+    add(&client, &service("tcp://[2001:db8::1]:80").with_persistence(60), "[::1]:8080");
+    add(&client, &service("fwmark:7").with_persistence(60), "127.0.0.1:0");
+    add(&client, &service("udp://[2001:db8::1]:53"), "[::1]:5353");
+    let servers = ["127.0.0.1:8080", "[::1]:8080"].map(|address| TcpListener::bind(address).unwrap());
+    // The first is shown in millions, the second in thousands; what would be in thousands of millions takes too long.
+    let _open = [
+        send("10.0.0.1:80", &servers[0], 1_050_000_000),
+        send("[2001:db8::1]:80", &servers[1], 110_000_000),
+        send("10.0.0.7:8080", &servers[0], 5),
+    ];
+    let ours = UdpSocket::bind("[::1]:0").unwrap();
+    ours.send_to(b"question", "[2001:db8::1]:53").unwrap();
+    eventually(|| connections(&client).len(), &6);
+    let stats = || client.services().unwrap().iter().map(|entry| entry.stats.connections).collect::<Vec<_>>();
+    eventually(stats, &vec![1; 4]);
+    let lines = [
+        "-Lnc",
+        "-Lc",
+        "-Lnc --persistent-conn",
+        "-Ln --stats",
+        "-L --stats",
+        "-Ln --stats --exact",
+        "-Ln --rate",
+        "-Ln --rate --exact",
+        "-Ln --persistent-conn",
+        "-Ln --thresholds",
+        "-Ln",
+    ];
+    is_listed_as_debian_s(&namespace, &lines);
+    let listed = namespace.ours("-Ln --stats").success();
+    for rounded in [" 10", " 11"].iter().zip(["M", "K"]) {
+        let is_rounded = |word: &str| word.starts_with(rounded.0.trim()) && word.ends_with(rounded.1);
+        assert!(listed.split_whitespace().any(is_rounded), "{listed}");
+    }
+}
+
 #[test]
 fn connections_and_counters_are_what_the_traffic_was() {
     for (virtual_address, real) in [("10.0.0.1:80", "127.0.0.1:8080"), ("[2001:db8::1]:80", "[::1]:8080")] {
@@ -118,17 +192,7 @@ fn what_a_persistence_engine_knows_is_shown_whatever_a_client_sends() {
     let data: Vec<_> = listed.iter().map(|data| (data.engine.as_str(), data.data.as_str())).collect();
     assert_eq!(data, [("sip", "b\u{fffd}\u{fffd}d-id@host"), ("sip", "plain-id@host")]);
 
-    // As Debian's ipvsadm lists them, at a moment when time does not show.
-    for line in ["-Lnc", "-Lc", "-Ln --stats", "-Ln --stats --exact", "-Ln --rate", "-Ln --persistent-conn"] {
-        let equal = (0..20).any(|_| {
-            let [before, our_own, after] = [namespace.debian(line), namespace.ours(line), namespace.debian(line)];
-            before.stdout == after.stdout && {
-                assert_eq!(difference(&after, &our_own), None, "{line}");
-                true
-            }
-        });
-        assert!(equal, "{line}: never the same twice");
-    }
+    is_listed_as_debian_s(&namespace, &["-Lnc", "-Lc", "-Ln --stats", "-Ln --persistent-conn"]);
 
     // From outside the namespace too.
     let name = namespace.name().to_owned();

@@ -176,6 +176,30 @@ fn an_interrupted_stream_says_what_was_done() {
 }
 
 #[test]
+fn lines_of_any_length_and_bytes_are_read_or_refused() {
+    let namespace = Namespace::enter();
+    let long = "x".repeat(1 << 20);
+    for (line, place) in [
+        (format!("-A -t {long}:80"), "1:7: "),
+        (format!("-A -t 10.0.0.1:80 -s {long}"), "1:22: "),
+        (format!("{}-A -t 10.0.0.1:80 -w 5", " ".repeat(1 << 20)), "1:1048595: "),
+        ("-A -t 10.0.0.1:80\0".to_owned(), "1:7: "),
+        ("-A -t 10.0.0.1:80 -s r\0r".to_owned(), "1:22: "),
+        ("-A -t 10.0.0.1:80 -b flag-1\0".to_owned(), "1:22: "),
+        ("\0".repeat(1 << 20), "1:1: "),
+    ] {
+        let ran = restore("", line);
+        assert!(matches!(ran.status, Some(2 | 255)), "{ran:?}");
+        assert!(ran.stderr.starts_with(&format!("ipvsadm: {place}")), "{ran:?}");
+        assert!(ran.stderr.len() < 3000 && !ran.stderr.contains('\0'), "{ran:?}");
+    }
+    assert!(namespace.witness().is_empty());
+    let comment = format!("# {long}\n-A -t 10.0.0.1:80 -s rr # {long}");
+    assert_eq!(restore("", comment).success(), "");
+    assert_eq!(namespace.witness().len(), 1);
+}
+
+#[test]
 fn whoever_reads_its_output_does_not_cut_it() {
     let namespace = Namespace::enter();
     // The first listing fills the pipe before it is closed, the others find it closed.
