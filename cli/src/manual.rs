@@ -17,7 +17,7 @@ Options of one letter may be combined, as in -Ln, and a long option may have its
 .PP
 An address is a number or a name, an IPv6 one stands in brackets if a port follows: [2001:db8::1]:80.
 A port is a number or a name of /etc/services.
-Of a host's addresses the first IPv4 one is taken, or the first if it has none.
+Of a host's addresses the first IPv4 one is taken, or the first if it has none; of a name in brackets the first IPv6 one.
 .PP
 All is checked before anything is sent to the kernel.
 The kernel wants CAP_NET_ADMIN for every command, for reading too; --netns wants CAP_SYS_ADMIN besides.
