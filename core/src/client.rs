@@ -501,7 +501,9 @@ impl Client {
         };
         let namespace = self.connector.namespace_name();
         let kind = match (error.kind(), operation) {
-            (io::ErrorKind::NotFound, Operation::Setting(_) | Operation::SetSetting(_)) => ErrorKind::NoSuchSetting,
+            (io::ErrorKind::NotFound, Operation::Setting(_) | Operation::SetSetting(_)) if has_proc() => {
+                ErrorKind::NoSuchSetting
+            }
             (io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem, Operation::SetSetting(_)) => {
                 ErrorKind::SettingDenied { namespace, error }
             }
@@ -582,10 +584,14 @@ fn read_setting(setting: &Setting) -> io::Result<String> {
     fs::read_to_string(Path::new(PROC_SYS).join(setting.name))
 }
 
+fn has_proc() -> bool {
+    Path::new("/proc/self").exists()
+}
+
 /// What it means that a file of the kernel's cannot be used.
 fn proc_error(error: io::Error, namespace: &str) -> ErrorKind {
     match error.kind() {
-        io::ErrorKind::NotFound if !Path::new("/proc/self").exists() => {
+        io::ErrorKind::NotFound if !has_proc() => {
             ErrorKind::Io(io::Error::new(io::ErrorKind::NotFound, "/proc is not there, as after a chroot"))
         }
         io::ErrorKind::NotFound => ErrorKind::Unavailable,

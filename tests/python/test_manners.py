@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import ipvs
@@ -186,15 +187,19 @@ def test_multiprocessing() -> None:
             assert pool.map(connect_and_list, range(4)) == [lb.services()] * 4
 
 
-def chrooted(lb: ipvs.Client, root: str) -> str:
+def chrooted(lb: ipvs.Client, root: str) -> list[str]:
     """Use a client in a child that gave up /proc, and so opens a socket anew without it."""
     os.chroot(root)
     lb.flush()
-    try:
-        lb.connections()
-    except ipvs.IoError as error:
-        return str(error)
-    return "connections were listed"
+
+    def said(read: Callable[[], object]) -> str:
+        try:
+            read()
+        except ipvs.IoError as error:
+            return str(error)
+        return "it was read"
+
+    return [said(lb.connections), said(lb.settings), said(lambda: lb.setting("conntrack"))]
 
 
 def test_a_child_without_proc_works_on(tmp_path: Path) -> None:
@@ -206,8 +211,10 @@ def test_a_child_without_proc_works_on(tmp_path: Path) -> None:
         child = context.Process(target=lambda: send.send(chrooted(lb, str(tmp_path))))
         child.start()
         assert receive.poll(10)
-        said = "cannot list the connections: the kernel cannot be reached: /proc is not there, as after a chroot"
-        assert receive.recv() == said
+        assert receive.recv() == [
+            f"cannot {what}: the kernel cannot be reached: /proc is not there, as after a chroot"
+            for what in ("list the connections", "read the settings", "read the setting conntrack")
+        ]
         child.join()
         assert lb.services() == []
 
