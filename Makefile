@@ -8,12 +8,12 @@ unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
 GUEST := tests/guest/run
 
 .PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-python \
-	test-package test-lua format clean
+	test-package test-lua test-proxies proxies format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
 
-test: test-unit test-guest test-kernel test-python test-package test-lua
+test: test-unit test-guest test-kernel test-python test-package test-lua test-proxies
 
 # Everything below here is a part of the two above.
 
@@ -51,6 +51,13 @@ test-package: setup
 test-lua: build
 	$(GUEST) -- tests/lua/run
 
+proxies: setup
+	@./setup proxies
+
+# The Lua examples inside HAProxy, nginx and Apache.
+test-proxies: build proxies
+	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/proxies
+
 lint: build
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
@@ -58,6 +65,7 @@ lint: build
 	ruff format --check .
 	ruff check .
 	mypy bindings-py demo examples tests/bench tests/python tests/guest tests/package
+	mypy demo tests/proxies
 	python -m mypy.stubtest ipvs
 	luacheck --quiet --no-color bindings-lua demo tests/lua
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run

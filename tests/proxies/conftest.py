@@ -1,0 +1,89 @@
+"""The demo's four namespaces in the guest, the proxies where Debian has them and the examples where they belong."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import ipvs
+import pytest
+from proxies import EXAMPLES, PROJECT, SERVERS, SERVICE, Servers
+from story import make_network
+
+# The modules for these proxies, by the folder in which the proxy's Lua looks for them.
+MODULES = {"5.3": "5.3", "5.1": "jit"}
+# Where the comments in the examples have the user copy them; Debian's own configurations stay.
+PLACES = {
+    "haproxy/haproxy.cfg": "/etc/haproxy/lvs.cfg",
+    "haproxy/lvs.lua": "/etc/haproxy/lua/lvs.lua",
+    "nginx/nginx.conf": "/etc/nginx/lvs.conf",
+    "nginx/lvs.lua": "/etc/nginx/lua/lvs.lua",
+    "apache/lvs.conf": "/etc/apache2/lvs.conf",
+    "apache/lvs.lua": "/etc/apache2/lua/lvs.lua",
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine() -> None:
+    """Make of the guest a user's machine, with Debian's packages, their users and folders, the module, the examples."""
+    proxies = PROJECT / "target" / "proxies"
+    packed = subprocess.Popen(["tar", "-C", proxies, "-c", "etc", "lib", "usr", "var"], stdout=subprocess.PIPE)
+    # Their folders may be links here.
+    subprocess.run(["tar", "-C", "/", "-x", "--keep-directory-symlink"], stdin=packed.stdout, check=True)
+    assert packed.wait() == 0
+    if subprocess.run(["id", "haproxy"], check=False, capture_output=True).returncode != 0:
+        subprocess.run(["useradd", "--system", "--user-group", "haproxy"], check=True)
+    for folder, owner in [
+        ("/run/haproxy", "haproxy"),
+        ("/var/lib/lvs", "haproxy"),
+        ("/run/nginx", "www-data"),
+        ("/run/apache2", "www-data"),
+        ("/var/log/nginx", "root"),
+    ]:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        shutil.chown(folder, owner, owner)
+    for version, built in MODULES.items():
+        module = Path("/usr/local/lib/lua") / version / "ipvs.so"
+        module.parent.mkdir(parents=True, exist_ok=True)
+        module.unlink(missing_ok=True)
+        module.symlink_to(PROJECT / "target" / "lua-dev" / built / "ipvs.so")
+    for name, place in PLACES.items():
+        copy(EXAMPLES / name, Path(place))
+        for shared in ["lvs_service.lua", "lvs_check.lua"]:
+            copy(EXAMPLES / shared, Path(place).parent / "lua" / shared)
+    make_network()
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file to where its folder may not be yet."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+@pytest.fixture(scope="session")
+def all_servers() -> Iterator[Servers]:
+    """Give the servers, which live as long as the tests."""
+    servers = Servers()
+    yield servers
+    for name in list(servers.running):
+        servers.kill(name)
+
+
+@pytest.fixture
+def servers(all_servers: Servers) -> Servers:
+    """Give the servers, of which all run."""
+    all_servers.start(*SERVERS)
+    return all_servers
+
+
+@pytest.fixture
+def lb() -> ipvs.Client:
+    """Give a client, and a table with the demo's service and its two servers of weight 5 and 3."""
+    client = ipvs.Client()
+    client.flush()
+    client.add_service(ipvs.Service(SERVICE, scheduler="wrr"))
+    for address, weight in zip(SERVERS.values(), (5, 3)):
+        client.add_destination(SERVICE, address, forwarding="masquerade", weight=weight)
+    return client
