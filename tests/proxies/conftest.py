@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ PLACES = {
 @pytest.fixture(scope="session", autouse=True)
 def machine() -> None:
     """Make of the guest a user's machine, with Debian's packages, their users and folders, the module, the examples."""
+    # The Makefile's are for Lua 5.4.
+    for name in [name for name in os.environ if name.startswith("LUA_")]:
+        del os.environ[name]
     proxies = PROJECT / "target" / "proxies"
     packed = subprocess.Popen(["tar", "-C", proxies, "-c", "etc", "lib", "usr", "var"], stdout=subprocess.PIPE)
     # Their folders may be links here.
