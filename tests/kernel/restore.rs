@@ -58,7 +58,7 @@ fn lines_that_are_wrong_are_left_out_when_asked() {
     let ran = restore("--keep-going --verbose", b"-A -t 10.0.0.1:80\nnonsense\n-A -t 10.0.0.1:81\n-A -t \x1b[2J\n\xff");
     assert_eq!(ran.status, Some(255), "{ran:?}");
     assert_eq!(namespace.witness().len(), 2);
-    assert!(ran.stderr.contains("ipvsadm: 2:1: ") && ran.stderr.contains("ipvsadm: 4:4: "), "{ran:?}");
+    assert!(ran.stderr.contains("ipvsadm: 2:1: ") && ran.stderr.contains("ipvsadm: 4:7: "), "{ran:?}");
     assert!(!ran.stderr.contains('\u{1b}'), "{ran:?}");
     let last = ran.stderr.lines().last().unwrap();
     assert_eq!(last, "ipvsadm: lines up to 3 were run: 2 done, 0 refused, 3 left out");
@@ -456,9 +456,13 @@ proptest! {
     fn whatever_is_typed_is_run_or_refused(
         arguments in vec(prop_oneof![
             vec(1..=255_u8, 0..8),
-            select(&["-A", "-a", "-L", "-S", "-t", "-r", "-p", "-f", "--set", "--netns", "--wait", "10.0.0.1:80", "1"][..])
+            select(&[
+                "-A", "-E", "-D", "-a", "-e", "-d", "-C", "-L", "-S", "-R", "-Z", "-t", "-u", "-f", "-6", "-r", "-s", "-b",
+                "-p", "-M", "-w", "-x", "-i", "-m", "-c", "-n", "--pe", "--set", "--tun-type", "--start-daemon",
+                "--mcast-interface", "--stream", "--json", "--netns", "--wait", "10.0.0.1:80", "[2001:db8::1]:80", "1", "",
+            ][..])
                 .prop_map(|word| word.as_bytes().to_vec()),
-        ], 0..6),
+        ], 0..8),
         rules in vec(any::<u8>(), 0..60),
         repeated in select(&[1, 20_000][..]),
     ) {
