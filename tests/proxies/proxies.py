@@ -41,7 +41,7 @@ def ordinary(user: str, *capabilities: str) -> list[str]:
     return [*command, f"--inh-caps={given}", f"--ambient-caps={given}"] if given else command
 
 
-def wait_for(look: Callable[[], Value], expected: Value, seconds: float = 20) -> None:
+def wait_for(look: Callable[[], Value], expected: Value, seconds: float = 40) -> None:
     """Look until what is expected is there."""
     end = time.monotonic() + seconds
     while (found := look()) != expected and time.monotonic() < end:
