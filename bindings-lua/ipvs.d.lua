@@ -176,7 +176,7 @@ local ipvs = {}
 ---@field error ipvs.Error
 
 ---@class ipvs.Options
----@field timeout? number How many seconds an exchange with the kernel may wait, 1 unless given; 0 waits for ever.
+---@field timeout? number How many seconds an exchange with the kernel may wait, 1 unless given; 0 is for ever.
 ---@field netns? string A network namespace, by its name in /run/netns or by its path.
 ---@field load_module? boolean Whether /sbin/modprobe may be run before Linux 5.16. `true` unless given.
 
@@ -235,7 +235,7 @@ function client:service(service) end
 ---@return ipvs.Error? err
 function client:destinations(service) end
 
----All connections, for a loop, which reads them as it goes.
+---All connections, for a loop, which reads them as it goes and raises what goes wrong meanwhile.
 ---@return (fun(): ipvs.Connection?)? next
 ---@return ipvs.Error? err
 function client:connections() end

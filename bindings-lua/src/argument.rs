@@ -19,10 +19,16 @@ impl From<InvalidArgument> for Wrong {
     }
 }
 
-/// A metamethod that failed, or no memory.
+/// A metamethod that failed, or no memory. Where it happened is not told: the caller's line is.
 impl From<LuaError> for Wrong {
     fn from(error: LuaError) -> Self {
-        Self(error.to_string())
+        match error {
+            LuaError::CallbackError { cause, .. } => Self::from((*cause).clone()),
+            LuaError::RuntimeError(text) => {
+                Self(text.split("\nstack traceback:").next().unwrap_or_default().to_owned())
+            }
+            other => Self(other.to_string()),
+        }
     }
 }
 
@@ -42,9 +48,19 @@ impl Arguments {
         self.function
     }
 
-    /// The client in front of the colon, which is not counted.
-    pub fn client(&mut self) -> LuaValue {
+    /// The object in front of the colon, which is not counted.
+    pub fn object(&mut self) -> LuaValue {
         self.values.next().unwrap_or(LuaNil)
+    }
+
+    /// One too many may be the one that would have made a difference. Those that are nil are none.
+    pub fn at_most(&self, most: usize) -> Reading<()> {
+        let given = self.values.as_slice().iter().rposition(|value| !value.is_nil()).map_or(0, |last| last + 1);
+        if given > most { Err(self.too_many()) } else { Ok(()) }
+    }
+
+    pub fn too_many(&self) -> Wrong {
+        Wrong(format!("too many arguments to '{}'", self.function))
     }
 
     /// The next argument; what is wrong with it says which it is.
@@ -62,7 +78,14 @@ impl Arguments {
 
 /// A value of another type than is needed.
 pub(crate) fn wrong_type(name: &str, needed: &str, value: &LuaValue) -> Wrong {
-    Wrong(format!("{name}: {needed} is needed, not {}", value.type_name()))
+    // As Lua's `type` has them.
+    let kind = match value.type_name() {
+        "integer" => "number",
+        "lightuserdata" | "error" => "userdata",
+        "other" => "cdata",
+        kind => kind,
+    };
+    Wrong(format!("{name}: {needed} is needed, not {kind}"))
 }
 
 /// Nothing for nil.
@@ -164,7 +187,11 @@ impl Fields {
         for pair in self.table.pairs::<LuaValue, LuaValue>() {
             let (key, _) = pair?;
             if !key.as_string().is_some_and(|key| is_known(&key.as_bytes())) {
-                let (key, known) = (key.to_string()?, self.taken.join(", "));
+                let known = self.taken.join(", ");
+                let key = match &key {
+                    LuaValue::String(text) => text.to_string_lossy(),
+                    other => other.to_string()?,
+                };
                 return Err(Wrong(format!("{}: there is no field '{key}'; there are {known}", self.what)));
             }
         }

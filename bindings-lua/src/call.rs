@@ -1,7 +1,9 @@
 //! The boundary: what a call of Lua's becomes, and that nothing gets past it but values. See `face.lua` for the other side.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use ipvs_core::rules::RuleError;
 use ipvs_core::{Error, ErrorKind};
@@ -67,49 +69,73 @@ pub(crate) fn face(lua: &Lua) -> LuaResult<LuaTable> {
     Ok(face)
 }
 
-/// A function of the module.
+/// A function of the module that takes so many arguments at most. A method's object is one of them.
 pub(crate) fn function(
     lua: &Lua,
     name: &'static str,
+    most: usize,
     run: impl Fn(&Lua, &mut Arguments) -> Answer + 'static,
 ) -> LuaResult<LuaFunction> {
-    face(lua)?.get::<LuaFunction>("call")?.call(raw(lua, name, run)?)
+    face(lua)?.get::<LuaFunction>("call")?.call(raw(lua, name, most, run)?)
 }
 
 /// A function of the module whose result is the next step of a loop, made by [`steps`].
 pub(crate) fn loop_function(
     lua: &Lua,
     name: &'static str,
+    most: usize,
     run: impl Fn(&Lua, &mut Arguments) -> Answer + 'static,
 ) -> LuaResult<LuaFunction> {
-    face(lua)?.get::<LuaFunction>("loop")?.call(raw(lua, name, run)?)
+    face(lua)?.get::<LuaFunction>("loop")?.call(raw(lua, name, most, run)?)
 }
 
-/// The next step of a loop over these.
+/// The next step of a loop over these. They are dropped, and what they hold is closed, at the end of the loop: the collector
+/// knows nothing of files and may come too late. So it is by the last value that a loop takes from Lua 5.4 on, when it is left
+/// early.
 pub(crate) fn steps<T>(
     lua: &Lua,
     items: impl Iterator<Item = T> + 'static,
     table: impl Fn(&Lua, T) -> Result<LuaTable, Stop> + 'static,
 ) -> Answer {
-    let items = std::cell::RefCell::new(items);
-    let step = raw(lua, "next", move |lua, _| {
+    let items = Rc::new(RefCell::new(Some(items)));
+    let left = Rc::clone(&items);
+    let step = raw(lua, "next", 0, move |lua, _| {
         // Nothing in there calls Lua, and so nothing borrows it twice.
-        let item = items.borrow_mut().next();
-        item.map_or(Ok(LuaNil), |item| table(lua, item).map(LuaValue::Table))
+        let mut items = items.borrow_mut();
+        let item = items.as_mut().and_then(Iterator::next).map(|item| table(lua, item)).transpose();
+        if !matches!(item, Ok(Some(_))) {
+            *items = None;
+        }
+        Ok(item?.map_or(LuaNil, LuaValue::Table))
     })?;
-    Ok(LuaValue::Function(step))
+    let close = lua.create_function(move |_, ()| {
+        left.borrow_mut().take();
+        Ok(())
+    })?;
+    let steps = lua.create_table_from([("step", step), ("close", close)])?;
+    Ok(LuaValue::Table(steps))
+}
+
+/// The object in front of the colon.
+pub(crate) fn userdata<T: 'static>(arguments: &mut Arguments, what: &str) -> Result<LuaUserDataRef<T>, Wrong> {
+    let object = arguments.object();
+    let object = object.as_userdata().and_then(|object| object.borrow::<T>().ok());
+    let name = arguments.function();
+    object.ok_or_else(|| Wrong(format!("'{name}' is a method of a {what}: write {what}:{name}(...)")))
 }
 
 /// Returns what is wrong, the result, and the error; raises nothing.
 fn raw(
     lua: &Lua,
     name: &'static str,
+    most: usize,
     run: impl Fn(&Lua, &mut Arguments) -> Answer + 'static,
 ) -> LuaResult<LuaFunction> {
     lua.create_function(move |lua, values: LuaMultiValue| {
         let mut arguments = Arguments::new(name, values.into_iter().collect());
         // Whatever a panic leaves half done stays within this call: the library's own state is behind locks that heal.
-        let answer = catch_unwind(AssertUnwindSafe(|| run(lua, &mut arguments)))
+        let whole = || arguments.at_most(most).map_err(Stop::from).and_then(|()| run(lua, &mut arguments));
+        let answer = catch_unwind(AssertUnwindSafe(whole))
             .unwrap_or_else(|panic| Err(Stop::Wrong(Wrong(panicked(name, &*panic)))));
         answer_values(lua, name, answer)
     })

@@ -1,5 +1,7 @@
 //! The client: what `ipvs.connect` returns, with the methods of core's client.
 
+use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs_core::rules::{self, parse_changes};
@@ -7,20 +9,25 @@ use ipvs_core::{Ensured, Options, WEIGHT_MAX};
 use mlua::prelude::*;
 
 use crate::argument::{self, Arguments, Fields, Reading, Wrong, number, optional, seconds, switch};
-use crate::call::{Answer, function, loop_function, steps};
+use crate::call::{Answer, function, loop_function, steps, userdata};
+use crate::command::COMMANDS;
 use crate::{command, connection, daemon, destination, report, service, setting, stats, timeouts};
 
 /// How long an operation waits unless told otherwise: short, since the host is a proxy with other things to do.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Nothing once it is closed.
-struct Client(Option<ipvs_core::Client>);
+struct Client {
+    /// Nothing once it is closed.
+    open: RefCell<Option<Arc<ipvs_core::Client>>>,
+    options: Options,
+}
 
 /// `ipvs.connect { timeout = 1.0, netns = "blue", load_module = true }`. The socket is opened by the first operation, so
 /// that a proxy may connect before it has forked or has its privileges.
 pub(crate) fn connect(lua: &Lua, arguments: &mut Arguments) -> Answer {
     let options = arguments.next(|value| optional(value, options))?.unwrap_or_else(default_options);
-    Ok(Client(Some(ipvs_core::Client::connect_with(&options)?)).into_lua(lua)?)
+    let client = ipvs_core::Client::connect_with(&options)?;
+    Ok(Client { open: RefCell::new(Some(Arc::new(client))), options }.into_lua(lua)?)
 }
 
 fn default_options() -> Options {
@@ -41,91 +48,90 @@ fn options(value: &LuaValue) -> Reading<Options> {
     Ok(options)
 }
 
-type Method = fn(&Lua, &ipvs_core::Client, &mut Arguments) -> Answer;
+type Method = fn(&Lua, &Arc<ipvs_core::Client>, &mut Arguments) -> Answer;
 
-/// Methods that are more than one command, and those that read.
-const METHODS: &[(&str, Method)] = &[
-    ("info", info),
-    ("service", one_service),
-    ("snapshot", snapshot),
-    ("timeouts", |lua, client, _| Ok(LuaValue::Table(timeouts::to_lua(lua, &client.timeouts()?)?))),
-    ("daemons", daemons),
-    ("total_stats", |lua, client, _| Ok(LuaValue::Table(stats::to_lua(lua, &client.total_stats()?)?))),
-    ("settings", settings),
-    ("setting", one_setting),
-    ("set_setting", set_setting),
-    ("ensure_service", ensure_service),
-    ("ensure_destination", ensure_destination),
-    ("remove_service", remove_service),
-    ("remove_destination", remove_destination),
-    ("set_weight", set_weight),
-    ("batch", batch),
-    ("save", save),
-    ("restore", restore),
+/// Methods that are more than one command, and those that read, with how many arguments they take.
+const METHODS: &[(&str, usize, Method)] = &[
+    ("info", 0, info),
+    ("service", 1, one_service),
+    ("snapshot", 0, snapshot),
+    ("timeouts", 0, |lua, client, _| Ok(LuaValue::Table(timeouts::to_lua(lua, &client.timeouts()?)?))),
+    ("daemons", 0, daemons),
+    ("total_stats", 0, |lua, client, _| Ok(LuaValue::Table(stats::to_lua(lua, &client.total_stats()?)?))),
+    ("settings", 0, settings),
+    ("setting", 1, one_setting),
+    ("set_setting", 2, set_setting),
+    ("ensure_service", 1, ensure_service),
+    ("ensure_destination", 2, ensure_destination),
+    ("remove_service", 1, remove_service),
+    ("remove_destination", 2, remove_destination),
+    ("set_weight", 3, set_weight),
+    ("batch", 1, batch),
+    ("save", 0, save),
+    ("restore", 2, restore),
 ];
 
 /// Methods to be called in a loop.
-const LOOPS: &[(&str, Method)] =
-    &[("services", services), ("destinations", destinations), ("connections", connections)];
+const LOOPS: &[(&str, usize, Method)] =
+    &[("services", 0, services), ("destinations", 1, destinations), ("connections", 0, connections)];
 
 impl LuaUserData for Client {
     fn add_fields<F: LuaUserDataFields<Self>>(fields: &mut F) {
         fields.add_meta_field("__name", "ipvs.Client");
         fields.add_meta_field_with("__index", methods);
-        fields.add_meta_field_with("__close", |lua| function(lua, "close", close));
-        fields.add_meta_field_with("__tostring", |lua| function(lua, "tostring", shown));
+        fields.add_meta_field_with("__close", |lua| function(lua, "close", 2, close));
+        fields.add_meta_field_with("__tostring", |lua| function(lua, "tostring", 2, shown));
     }
 }
 
 fn methods(lua: &Lua) -> LuaResult<LuaTable> {
     let methods = lua.create_table()?;
-    for &(name, method) in METHODS {
-        methods.raw_set(name, function(lua, name, on_client(method))?)?;
+    for &(name, most, method) in METHODS {
+        methods.raw_set(name, function(lua, name, most + 1, on_client(method))?)?;
     }
-    for &(name, method) in LOOPS {
-        methods.raw_set(name, loop_function(lua, name, on_client(method))?)?;
+    for &(name, most, method) in LOOPS {
+        methods.raw_set(name, loop_function(lua, name, most + 1, on_client(method))?)?;
     }
-    for name in command::NAMES {
-        methods.raw_set(name, function(lua, name, on_client(change))?)?;
+    for &(name, most, reader) in COMMANDS {
+        let change = on_client(move |_, client, arguments| {
+            client.run(&command::read(arguments, reader)?)?;
+            Ok(DONE)
+        });
+        methods.raw_set(name, function(lua, name, most + 1, change)?)?;
     }
-    methods.raw_set("close", function(lua, "close", close)?)?;
+    methods.raw_set("close", function(lua, "close", 1, close)?)?;
     Ok(methods)
 }
 
 /// A method of a client that is open.
-fn on_client(method: Method) -> impl Fn(&Lua, &mut Arguments) -> Answer {
+fn on_client(
+    method: impl Fn(&Lua, &Arc<ipvs_core::Client>, &mut Arguments) -> Answer,
+) -> impl Fn(&Lua, &mut Arguments) -> Answer {
     move |lua, arguments| {
-        let client = arguments.client();
-        let client = client.as_userdata().and_then(|client| client.borrow::<Client>().ok());
-        let client = client.ok_or_else(|| no_client(arguments))?;
-        method(lua, client.0.as_ref().ok_or_else(|| Wrong("the client is closed".to_owned()))?, arguments)
+        let client = userdata::<Client>(arguments, "client")?.open.borrow().clone();
+        method(lua, &client.ok_or_else(|| Wrong("the client is closed".to_owned()))?, arguments)
     }
 }
 
-fn no_client(arguments: &Arguments) -> Wrong {
-    let name = arguments.function();
-    Wrong(format!("'{name}' is a method of a client: write client:{name}(...)"))
-}
-
-/// Closes the socket. To close twice does nothing.
+/// Closes the socket, or what uses it at the moment does at its end. To close twice does nothing.
 fn close(_: &Lua, arguments: &mut Arguments) -> Answer {
-    let client = arguments.client();
-    let client = client.as_userdata().and_then(|client| client.borrow_mut::<Client>().ok());
-    client.ok_or_else(|| no_client(arguments))?.0 = None;
+    userdata::<Client>(arguments, "client")?.open.take();
     Ok(DONE)
 }
 
+/// `ipvs.Client { timeout = 1, netns = "blue" }`.
 fn shown(lua: &Lua, arguments: &mut Arguments) -> Answer {
-    let client = arguments.client();
-    let client = client.as_userdata().and_then(|client| client.borrow::<Client>().ok());
-    let is_open = client.ok_or_else(|| no_client(arguments))?.0.is_some();
-    Ok(if is_open { "ipvs.Client" } else { "ipvs.Client (closed)" }.into_lua(lua)?)
+    let client = userdata::<Client>(arguments, "client")?;
+    let timeout = client.options.timeout.unwrap_or_default().as_secs_f64();
+    let netns = client.options.netns.as_ref().map(|name| format!(", netns = {name:?}")).unwrap_or_default();
+    let closed = if client.open.borrow().is_some() { "" } else { " (closed)" };
+    Ok(format!("ipvs.Client {{ timeout = {timeout}{netns} }}{closed}").into_lua(lua)?)
 }
 
 /// The result of what has no other.
 const DONE: LuaValue = LuaValue::Boolean(true);
 
-fn info(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+fn info(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
     let info = client.info()?;
     let table = lua.create_table()?;
     table.raw_set("version", info.version.to_string())?;
@@ -133,21 +139,21 @@ fn info(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
     Ok(LuaValue::Table(table))
 }
 
-fn services(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+fn services(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
     steps(lua, client.services()?.into_iter(), |lua, entry| Ok(service::entry_to_lua(lua, &entry)?))
 }
 
-fn one_service(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn one_service(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let entry = client.service(&arguments.next(service::id)?)?;
     Ok(LuaValue::Table(service::entry_to_lua(lua, &entry)?))
 }
 
-fn destinations(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn destinations(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let entries = client.destinations(&arguments.next(service::id)?)?;
     steps(lua, entries.into_iter(), |lua, entry| Ok(destination::entry_to_lua(lua, &entry)?))
 }
 
-fn connections(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+fn connections(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
     steps(lua, client.connections()?, |lua, entry| {
         // A loop has no place for an error: it is raised, as that of io.lines is.
         let entry = entry.map_err(|error| Wrong(error.to_string()))?;
@@ -155,7 +161,7 @@ fn connections(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answ
     })
 }
 
-fn snapshot(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+fn snapshot(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
     let services = lua.create_table()?;
     for table in client.snapshot()? {
         services.raw_push(service::table_to_lua(lua, &table)?)?;
@@ -163,7 +169,7 @@ fn snapshot(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer 
     Ok(LuaValue::Table(services))
 }
 
-fn daemons(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+fn daemons(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
     let daemons = lua.create_table()?;
     for daemon in client.daemons()? {
         daemons.raw_push(daemon::to_lua(lua, &daemon)?)?;
@@ -171,7 +177,7 @@ fn daemons(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
     Ok(LuaValue::Table(daemons))
 }
 
-fn settings(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+fn settings(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
     let settings = lua.create_table()?;
     for (setting, value) in client.settings()? {
         settings.raw_set(setting.name, setting::to_lua(lua, &value)?)?;
@@ -179,21 +185,15 @@ fn settings(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer 
     Ok(LuaValue::Table(settings))
 }
 
-fn one_setting(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn one_setting(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let setting = arguments.next(setting::named)?;
     Ok(setting::to_lua(lua, &client.setting(setting.name)?)?)
 }
 
-fn set_setting(_: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn set_setting(_: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let setting = arguments.next(setting::named)?;
     let value = arguments.next(|value| setting::value(setting, value))?;
     client.set_setting(setting.name, &value)?;
-    Ok(DONE)
-}
-
-/// One command.
-fn change(_: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
-    client.run(&command::read(arguments)?)?;
     Ok(DONE)
 }
 
@@ -205,43 +205,43 @@ fn ensured(lua: &Lua, ensured: Ensured) -> Answer {
     Ok(text.into_lua(lua)?)
 }
 
-fn ensure_service(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn ensure_service(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     ensured(lua, client.ensure_service(&arguments.next(service::settings)?)?)
 }
 
-fn ensure_destination(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn ensure_destination(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let id = arguments.next(service::id)?;
     ensured(lua, client.ensure_destination(&id, &arguments.next(destination::settings)?)?)
 }
 
-fn remove_service(_: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn remove_service(_: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     Ok(LuaValue::Boolean(client.remove_service(&arguments.next(service::id)?)?))
 }
 
-fn remove_destination(_: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn remove_destination(_: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let id = arguments.next(service::id)?;
     Ok(LuaValue::Boolean(client.remove_destination(&id, &arguments.next(destination::id)?)?))
 }
 
 /// Returns the weight before.
-fn set_weight(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn set_weight(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let id = arguments.next(service::id)?;
     let address = arguments.next(destination::id)?;
     let weight = arguments.next(|value| number("weight", value, WEIGHT_MAX))?;
     Ok(client.set_weight(&id, &address, weight)?.into_lua(lua)?)
 }
 
-fn batch(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn batch(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let commands = arguments.next(command::list)?;
     report::answer(lua, &client.batch(&commands)?, None)
 }
 
-fn save(lua: &Lua, client: &ipvs_core::Client, _: &mut Arguments) -> Answer {
+fn save(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
     Ok(rules::print(&client.snapshot()?).into_lua(lua)?)
 }
 
 /// All lines are read and checked before the first is sent.
-fn restore(lua: &Lua, client: &ipvs_core::Client, arguments: &mut Arguments) -> Answer {
+fn restore(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let text = arguments.next(|value| argument::text("text", value))?;
     let clear = arguments.next(|value| optional(value, clear))?.unwrap_or_default();
     let (lines, commands): (Vec<_>, Vec<_>) = parse_changes(&text)?.into_iter().unzip();

@@ -7,43 +7,32 @@ use mlua::prelude::*;
 use crate::argument::{Arguments, Reading, Wrong, optional, text, wrong_type};
 use crate::{daemon, destination, service, timeouts};
 
-/// The names of the client's methods that are one command each.
-pub(crate) const NAMES: [&str; 11] = [
-    "add_service",
-    "edit_service",
-    "delete_service",
-    "add_destination",
-    "edit_destination",
-    "delete_destination",
-    "zero",
-    "flush",
-    "set_timeouts",
-    "start_daemon",
-    "stop_daemon",
+type Reader = fn(&mut Arguments) -> Reading<Command>;
+
+/// The client's methods that are one command each: how many arguments they take, and what they make of them.
+pub(crate) const COMMANDS: &[(&str, usize, Reader)] = &[
+    ("add_service", 1, |arguments| Ok(Command::AddService(arguments.next(service::settings)?))),
+    ("edit_service", 1, |arguments| Ok(Command::EditService(arguments.next(service::settings)?))),
+    ("delete_service", 1, |arguments| Ok(Command::DeleteService(arguments.next(service::id)?))),
+    ("add_destination", 2, |arguments| {
+        Ok(Command::AddDestination(arguments.next(service::id)?, arguments.next(destination::settings)?))
+    }),
+    ("edit_destination", 2, |arguments| {
+        Ok(Command::EditDestination(arguments.next(service::id)?, arguments.next(destination::settings)?))
+    }),
+    ("delete_destination", 2, |arguments| {
+        Ok(Command::DeleteDestination(arguments.next(service::id)?, arguments.next(destination::id)?))
+    }),
+    ("zero", 1, |arguments| Ok(Command::Zero(arguments.next(|value| optional(value, service::id))?))),
+    ("flush", 0, |_| Ok(Command::Flush)),
+    ("set_timeouts", 1, |arguments| Ok(Command::SetTimeouts(arguments.next(timeouts::settings)?))),
+    ("start_daemon", 1, |arguments| Ok(Command::StartDaemon(arguments.next(daemon::settings)?))),
+    ("stop_daemon", 1, |arguments| Ok(Command::StopDaemon(arguments.next(daemon::role)?))),
 ];
 
-/// The command of the arguments of the method that does it.
-pub(crate) fn read(arguments: &mut Arguments) -> Reading<Command> {
-    let command = match arguments.function() {
-        "add_service" => Command::AddService(arguments.next(service::settings)?),
-        "edit_service" => Command::EditService(arguments.next(service::settings)?),
-        "delete_service" => Command::DeleteService(arguments.next(service::id)?),
-        "add_destination" => {
-            Command::AddDestination(arguments.next(service::id)?, arguments.next(destination::settings)?)
-        }
-        "edit_destination" => {
-            Command::EditDestination(arguments.next(service::id)?, arguments.next(destination::settings)?)
-        }
-        "delete_destination" => {
-            Command::DeleteDestination(arguments.next(service::id)?, arguments.next(destination::id)?)
-        }
-        "zero" => Command::Zero(arguments.next(|value| optional(value, service::id))?),
-        "flush" => Command::Flush,
-        "set_timeouts" => Command::SetTimeouts(arguments.next(timeouts::settings)?),
-        "start_daemon" => Command::StartDaemon(arguments.next(daemon::settings)?),
-        "stop_daemon" => Command::StopDaemon(arguments.next(daemon::role)?),
-        other => return Err(Wrong(format!("'{other}' is no command"))),
-    };
+/// A command that has been checked.
+pub(crate) fn read(arguments: &mut Arguments, reader: Reader) -> Reading<Command> {
+    let command = reader(arguments)?;
     command.check().map_err(|argument| arguments.wrong(&argument))?;
     Ok(command)
 }
@@ -52,10 +41,16 @@ pub(crate) fn read(arguments: &mut Arguments) -> Reading<Command> {
 pub(crate) fn from_lua(value: &LuaValue) -> Reading<Command> {
     let list = value.as_table().ok_or_else(|| wrong_type("command", "a list", value))?;
     let name = text("command", &list.get(1)?)?;
-    let known = NAMES.into_iter().find(|known| *known == name);
-    let name = known.ok_or_else(|| Wrong(format!("command: '{name}' is none of {}", NAMES.join(", "))))?;
-    // No command has more than two arguments, and one that is nil may be absent.
-    read(&mut Arguments::new(name, vec![list.get(2)?, list.get(3)?]))
+    let Some((name, most, reader)) = COMMANDS.iter().find(|(known, ..)| *known == name) else {
+        let known: Vec<_> = COMMANDS.iter().map(|(known, ..)| *known).collect();
+        return Err(Wrong(format!("command: '{name}' is none of {}", known.join(", "))));
+    };
+    let given = (2..=most + 1).map(|place| list.get(place)).collect::<LuaResult<_>>()?;
+    let mut arguments = Arguments::new(name, given);
+    if list.raw_len() > most + 1 {
+        return Err(arguments.too_many());
+    }
+    read(&mut arguments, *reader)
 }
 
 /// A list of commands as data.

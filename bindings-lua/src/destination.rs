@@ -14,10 +14,29 @@ use crate::stats;
 pub(crate) fn id(value: &LuaValue) -> Reading<SocketAddr> {
     match value {
         LuaValue::String(_) => address("destination", value),
-        LuaValue::Table(_) => given_id(&mut Fields::new("destination", value)?),
+        LuaValue::Table(_) => {
+            let mut fields = Fields::new("destination", value)?;
+            let id = given_id(&mut fields)?;
+            fields.ignore(BESIDES);
+            fields.finish()?;
+            Ok(id)
+        }
         _ => Err(wrong_type("destination", "a string or a table", value)),
     }
 }
+
+/// What a destination has besides what names it.
+const BESIDES: &[&str] = &[
+    "forwarding",
+    "tunnel",
+    "weight",
+    "upper_threshold",
+    "lower_threshold",
+    "active_connections",
+    "inactive_connections",
+    "persistent_connections",
+    "stats",
+];
 
 fn address(name: &'static str, value: &LuaValue) -> Reading<SocketAddr> {
     Ok(parse_destination_address(&text(name, value)?)?)

@@ -18,14 +18,15 @@ end
 -- A function whose result is the next step of a loop.
 function face.loop(raw)
     return function(...)
-        local wrong, step, err = raw(...)
+        local wrong, steps, err = raw(...)
         if wrong then error(wrong, 2) end
-        if step == nil then return nil, err end
+        if steps == nil then return nil, err end
+        local step = steps.step
         return function()
             local broken, item = step()
             if broken then error(broken, 2) end
             return item
-        end
+        end, nil, nil, setmetatable({}, { __close = steps.close })
     end
 end
 

@@ -29,13 +29,13 @@ fn ipvs(lua: &Lua) -> LuaResult<LuaTable> {
     module.raw_set("_VERSION", env!("CARGO_PKG_VERSION"))?;
     module.raw_set("SCHEDULERS", lua.create_table_from(scheduler::ALL.iter().copied())?)?;
     module.raw_set("SETTINGS", setting::known(lua)?)?;
-    module.raw_set("connect", function(lua, "connect", client::connect)?)?;
-    module.raw_set("overview", function(lua, "overview", overview)?)?;
-    module.raw_set("parse_rules", function(lua, "parse_rules", parse_rules)?)?;
-    module.raw_set("format_rule", function(lua, "format_rule", format_rule)?)?;
+    module.raw_set("connect", function(lua, "connect", 1, client::connect)?)?;
+    module.raw_set("overview", function(lua, "overview", 0, overview)?)?;
+    module.raw_set("parse_rules", function(lua, "parse_rules", 1, parse_rules)?)?;
+    module.raw_set("format_rule", function(lua, "format_rule", 1, format_rule)?)?;
     module.raw_set("assert", face(lua)?.get::<LuaFunction>("assert")?)?;
     #[cfg(debug_assertions)]
-    module.raw_set("_panic", function(lua, "_panic", panics)?)?;
+    module.raw_set("_panic", function(lua, "_panic", 0, panics)?)?;
     Ok(module)
 }
 

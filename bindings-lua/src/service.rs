@@ -11,10 +11,29 @@ use crate::stats;
 pub(crate) fn id(value: &LuaValue) -> Reading<ServiceId> {
     match value {
         LuaValue::String(_) => parsed("service", value),
-        LuaValue::Table(_) => given_id(&mut Fields::new("service", value)?),
+        LuaValue::Table(_) => {
+            let mut fields = Fields::new("service", value)?;
+            let id = given_id(&mut fields)?;
+            // A misspelt part of an id would name another service.
+            fields.ignore(BESIDES);
+            fields.finish()?;
+            Ok(id)
+        }
         _ => Err(wrong_type("service", "a string or a table", value)),
     }
 }
+
+/// What a service has besides what names it.
+const BESIDES: &[&str] = &[
+    "scheduler",
+    "scheduler_flags",
+    "persistence_timeout",
+    "netmask",
+    "persistence_engine",
+    "one_packet",
+    "stats",
+    "destinations",
+];
 
 /// One id, given as a whole or in parts; both, as in a listing, have to say the same.
 fn given_id(fields: &mut Fields) -> Reading<ServiceId> {

@@ -130,8 +130,8 @@ function TestErrors.test_wrong_arguments_are_raised()
             lb.start_daemon, lb, { role = "master" } },
         { "bad argument #1 to 'start_daemon' (sync_id: 256 is not within 0 to 255)",
             lb.start_daemon, lb, { role = "master", interface = "lo", sync_id = 256 } },
-        { "bad argument #1 to 'set_timeouts' (tcp: 2147484 is above 2147483 seconds)",
-            lb.set_timeouts, lb, { tcp = 2147484 } },
+        { "bad argument #1 to 'set_timeouts' (tcp: 21474837 is above 21474836 seconds)",
+            lb.set_timeouts, lb, { tcp = 21474837 } },
         { "bad argument #2 to 'set_setting' (drop_entry: 4 is not 0 to 3)", lb.set_setting, lb, "drop_entry", 4 },
         { "bad argument #2 to 'set_setting' (value: a boolean, a number, a list of two numbers or a string is "
             .. "needed, not nil)",
@@ -151,17 +151,25 @@ function TestErrors.test_wrong_arguments_are_raised()
         { "bad argument #1 to 'batch' (number 1: bad argument #1 to 'add_service' (service: the field 'id' is "
             .. "missing))",
             lb.batch, lb, { { "add_service", {} } } },
+        { "too many arguments to 'flush'", lb.flush, lb, WEB },
+        { "too many arguments to 'set_weight'", lb.set_weight, lb, WEB, real, 1, 2 },
+        { "bad argument #1 to 'batch' (number 1: too many arguments to 'zero')",
+            lb.batch, lb, { { "zero", WEB, "x" } } },
+        { "bad argument #1 to 'delete_service' (service: there is no field 'familly'; there are id, protocol, address, "
+            .. "port, fwmark, family)", lb.delete_service, lb, { fwmark = 7, familly = "ipv6" } },
+        { "bad argument #2 to 'delete_destination' (destination: there is no field 'prot'; there are id, "
+            .. "address, port)", lb.delete_destination, lb, WEB, { id = real, prot = 80 } },
         { "'flush' is a method of a client: write client:flush(...)", lb.flush },
         { "'flush' is a method of a client: write client:flush(...)", lb.flush, io.stdout },
         { "'close' is a method of a client: write client:close(...)", lb.close, {} },
     } do
         local unpack = table.unpack or unpack
-        lu.assertEquals(raised(unpack(case, 2, 6)), case[1])
+        lu.assertEquals(raised(unpack(case, 2, 8)), case[1])
     end
     lu.assertEquals(witness.rules(), {})
     -- None of them has done anything, and of a batch nothing is sent if one cannot be right.
     lu.assertEquals(raised(lb.batch, lb, { { "add_service", WEB }, 5 }),
-        "bad argument #1 to 'batch' (number 2: command: a list is needed, not integer)")
+        "bad argument #1 to 'batch' (number 2: command: a list is needed, not number)")
     lu.assertEquals(witness.rules(), {})
 end
 
@@ -188,7 +196,8 @@ end
 
 function TestErrors.test_a_table_that_raises_and_one_without_end()
     local trap = setmetatable({}, { __index = function() error("from a metamethod") end })
-    lu.assertStrContains(raised(lb.add_service, lb, trap), "from a metamethod")
+    lu.assertStrMatches(raised(lb.add_service, lb, trap),
+        "bad argument #1 to 'add_service' %(test_errors.lua:%d+: from a metamethod%)")
     local loop = {}
     loop[1], loop[2], loop.id = loop, loop, loop
     lu.assertStrContains(raised(lb.batch, lb, loop), "command: a string is needed, not table")
@@ -197,6 +206,14 @@ function TestErrors.test_a_table_that_raises_and_one_without_end()
     local defaults = { __index = { scheduler = "rr" } }
     lu.assertIsTrue(lb:add_service(setmetatable({ id = WEB }, defaults)))
     lu.assertEquals(witness.rules(), { "-A -t 10.0.0.1:80 -s rr" })
+end
+
+function TestErrors.test_values_that_only_some_have()
+    lu.assertStrContains(raised(lb.add_service, lb, { id = WEB, ["\255"] = 1 }), "there is no field '\239\191\189'")
+    if rawget(_G, "jit") then
+        local long = assert(loadstring "return 5LL")()
+        lu.assertStrContains(raised(lb.set_weight, lb, WEB, "1.1.1.1:1", long), "a number is needed, not cdata")
+    end
 end
 
 function TestErrors.test_a_panic_is_an_error()

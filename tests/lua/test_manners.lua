@@ -1,18 +1,23 @@
--- What a host expects of a module: nothing is left open, nothing grows, deadlines are kept, coroutines work.
+-- What a host expects of a module: nothing is left open, nothing grows, forks and coroutines work, it ends cleanly.
 
 local ipvs = require "ipvs"
 local lu = require "luaunit"
 
 local WEB = "tcp://10.0.0.1:80"
 
--- How many descriptors of this process are sockets that something still needs.
+-- How many descriptors this process has, and how many of them are sockets.
+local function descriptors()
+    local pipe = assert(io.popen("ls -l /proc/$PPID/fd"))
+    local list = pipe:read "*a"
+    pipe:close()
+    return select(2, list:gsub(" %-> ", "")), select(2, list:gsub("socket:", ""))
+end
+
+-- Sockets that something still needs.
 local function sockets()
     collectgarbage()
     collectgarbage()
-    local pipe = assert(io.popen("ls -l /proc/$PPID/fd"))
-    local count = select(2, pipe:read("*a"):gsub("socket:", ""))
-    pipe:close()
-    return count
+    return (select(2, descriptors()))
 end
 
 local function resident()
@@ -30,11 +35,13 @@ function TestManners.test_a_client_opens_its_socket_when_it_needs_it_and_closes_
     lu.assertEquals(sockets(), before)
     lu.assertIsTrue(lb:flush())
     lu.assertEquals(sockets(), before + 1)
-    lu.assertEquals(tostring(lb), "ipvs.Client")
+    lu.assertEquals(tostring(lb), "ipvs.Client { timeout = 1 }")
     lu.assertIsTrue(lb:close())
     lu.assertEquals(sockets(), before)
     lu.assertIsTrue(lb:close())
-    lu.assertEquals(tostring(lb), "ipvs.Client (closed)")
+    lu.assertEquals(tostring(lb), "ipvs.Client { timeout = 1 } (closed)")
+    lu.assertEquals(tostring(ipvs.connect { timeout = 0.25, netns = "/proc/self/ns/net" }),
+        'ipvs.Client { timeout = 0.25, netns = "/proc/self/ns/net" }')
     lu.assertErrorMsgContains("the client is closed", function() lb:flush() end)
 end
 
@@ -69,6 +76,106 @@ function TestManners.test_loops_outlive_their_client()
     lu.assertNotNil(step())
     lu.assertNil(step())
     lu.assertNil(step())
+end
+
+-- Lua's collector does not see files: it would come when there are none left.
+function TestManners.test_a_loop_closes_its_file_at_its_end()
+    local ballast = {}
+    for number = 1, 200000 do ballast[number] = { number } end
+    local lb = ipvs.assert(ipvs.connect())
+    ipvs.assert(lb:flush())
+    collectgarbage()
+    collectgarbage "stop"
+    local before = descriptors()
+    for _ = 1, 50 do
+        for _ in ipvs.assert(lb:connections()) do end
+    end
+    lu.assertEquals(descriptors(), before)
+    collectgarbage "restart"
+    lu.assertEquals(#ballast, 200000)
+end
+
+-- From Lua 5.4 on a loop that is left early closes it too.
+function TestManners.test_a_loop_that_is_left_closes_its_file()
+    if _VERSION < "Lua 5.4" then return end
+    local lb = ipvs.assert(ipvs.connect())
+    ipvs.assert(lb:restore("-A -u 127.0.0.2:5353\n-a -u 127.0.0.2:5353 -r 127.0.0.1:5353 -m\n", { clear = true }))
+    os.execute("/bin/bash -c 'printf hello >/dev/udp/127.0.0.2/5353' 2>/dev/null")
+    collectgarbage "stop"
+    local before, seen = descriptors(), 0
+    for _ = 1, 20 do
+        for _ in ipvs.assert(lb:connections()) do
+            seen = seen + 1
+            if seen > 0 then break end
+        end
+    end
+    lu.assertEquals({ descriptors(), seen }, { before, 20 })
+    collectgarbage "restart"
+end
+
+-- A client that was used before the fork, as in nginx's `init_by_lua`.
+function TestManners.test_children_have_sockets_of_their_own()
+    if not rawget(_G, "jit") then return end
+    local ffi = require "ffi"
+    ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
+    local lb = ipvs.assert(ipvs.connect())
+    ipvs.assert(lb:restore("-A -t 10.0.0.1:80\n-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m\n", { clear = true }))
+    local children = {}
+    for number = 1, 4 do
+        local child = ffi.C.fork()
+        if child == 0 then
+            local failures = 0
+            for weight = 1, 200 do
+                if not lb:set_weight(WEB, "192.168.1.1:80", weight) then failures = failures + 1 end
+            end
+            ffi.C._exit(failures > 0 and 1 or 0)
+        end
+        children[number] = child
+    end
+    for _ = 1, 200 do lu.assertEquals(#ipvs.assert(lb:snapshot()), 1) end
+    for _, child in ipairs(children) do
+        local status = ffi.new "int[1]"
+        lu.assertEquals({ ffi.C.waitpid(child, status, 0), status[0] }, { child, 0 })
+    end
+end
+
+-- When Lua ends it unloads modules, and calls finalizers that may use them afterwards.
+function TestManners.test_finalizers_at_the_end()
+    local program = [[
+        local ipvs = require "ipvs"
+        local lb = ipvs.assert(ipvs.connect())
+        ipvs.assert(lb:flush())
+        local function finish()
+            pcall(function() lb:flush() end)
+            print(ipvs.connect() ~= nil)
+        end
+        if newproxy then
+            keep = newproxy(true)
+            getmetatable(keep).__gc = finish
+        else
+            keep = setmetatable({}, { __gc = finish })
+        end
+    ]]
+    local name = os.tmpname()
+    local file = assert(io.open(name, "w"))
+    file:write(program)
+    file:close()
+    local interpreter = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match "%d%.%d"
+    local pipe = assert(io.popen(("%s %s 2>&1; echo $?"):format(interpreter, name)))
+    lu.assertEquals(pipe:read "*a", "true\n0\n")
+    pipe:close()
+    os.remove(name)
+end
+
+function TestManners.test_a_finalizer_may_close_a_client_that_is_in_a_call()
+    local lb = ipvs.assert(ipvs.connect())
+    ipvs.assert(lb:flush())
+    local closer = setmetatable({}, { __index = function(_, name)
+        lb:close()
+        return name == "id" and WEB or nil
+    end })
+    lu.assertIsTrue(lb:add_service(closer))
+    lu.assertErrorMsgContains("the client is closed", function() lb:flush() end)
 end
 
 function TestManners.test_coroutines()
