@@ -189,7 +189,7 @@ def test_the_module_behaves_the_same_everywhere(wheel: Path, version: str) -> No
     programs = environment(PYTHONS[version], PROJECT / "target" / "pythons" / version)
     run(programs / "pip", "install", "pytest", "pyroute2", "tomli", wheel)
     arguments = ["-m", "pytest", "-q", "--basetemp=/run/pytest", *SUITE]
-    said = run(PROJECT / "tests/guest/run", "--timeout", 600, "--", programs / "python", *arguments, cwd=PROJECT)
+    said = run(PROJECT / "tests/guest/run", "--timeout", 1200, "--", programs / "python", *arguments, cwd=PROJECT)
     assert re.search(r"\b\d{3} passed", said)
     assert "failed" not in said
     assert "skipped" not in said

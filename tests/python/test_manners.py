@@ -228,7 +228,8 @@ def test_control_c_ends_a_long_batch() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         lb.batch(commands)
     timer.join()
-    done = len(lb.services())
+    # The kernel begins at the front of its table for each piece of a listing, so that a long one takes seconds.
+    done = len(ipvs.Client(timeout=60).services())
     assert 0 < done < len(commands)
     assert caught.value.report.outcomes[: done + 1] == (ipvs.Outcome.DONE,) * done + (ipvs.Outcome.NOT_SENT,)  # type: ignore[attr-defined]
     lb.batch(commands[done : done + 1]).check()
@@ -404,7 +405,8 @@ def test_what_is_left_behind_is_freed() -> None:
     memory, files = resident(), descriptors()
     work(2000)
     assert resident() - memory < 512
-    assert descriptors() == files
+    # Those of earlier tests may have been closed meanwhile.
+    assert descriptors() <= files
 
 
 def test_nothing_grows() -> None:

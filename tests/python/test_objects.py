@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import sys
 from ipaddress import ip_address
 from unittest.mock import ANY
 
@@ -247,9 +248,11 @@ def test_only_what_the_kernel_may_extend_has_numbers() -> None:
 
 def test_signatures() -> None:
     """What `help` and editors show can be read by a program."""
-    for name in ["Service", "ServiceEntry", "Destination", "DestinationEntry", "SyncDaemon", "Client"]:
-        assert inspect.signature(getattr(ipvs, name)).parameters
-    assert str(inspect.signature(ipvs.ServiceEntry)) == "(service, *, stats=None)"
+    assert ipvs.ServiceEntry.__text_signature__ == "(service, *, stats=None)"
+    # Python 3.9 does not look at a class of an extension for it.
+    if sys.version_info >= (3, 10):
+        for name in ["Service", "ServiceEntry", "Destination", "DestinationEntry", "SyncDaemon", "Client"]:
+            assert inspect.signature(getattr(ipvs, name)).parameters
 
 
 def test_what_is_known_cannot_be_changed() -> None:
