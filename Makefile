@@ -67,7 +67,7 @@ lint: build
 	mypy bindings-py demo examples tests/bench tests/python tests/guest tests/package
 	mypy demo tests/proxies
 	python -m mypy.stubtest ipvs
-	luacheck --quiet --no-color bindings-lua demo tests/lua
+	luacheck --quiet --no-color bindings-lua demo tests/lua tests/proxies
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run
 
 # The figures mean nothing on a machine that does other work meanwhile.

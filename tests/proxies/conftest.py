@@ -41,8 +41,9 @@ def machine() -> None:
         subprocess.run(["useradd", "--system", "--user-group", "haproxy"], check=True)
     for folder, owner in [
         ("/run/haproxy", "haproxy"),
-        ("/var/lib/lvs", "haproxy"),
+        ("/var/lib/lvs/haproxy", "haproxy"),
         ("/run/nginx", "www-data"),
+        ("/var/lib/lvs/nginx", "www-data"),
         ("/run/apache2", "www-data"),
         ("/var/log/nginx", "root"),
     ]:

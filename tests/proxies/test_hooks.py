@@ -11,9 +11,9 @@ import socket
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from proxies import (
     PROJECT,
     SERVERS,
     SERVICE,
+    TIMEOUT,
     Proxy,
     Servers,
     apache,
@@ -40,6 +41,7 @@ from story import VIRTUAL_ADDRESS
 BLUE, GREEN = SERVERS.values()
 SCHEMA = json.loads((PROJECT / "docs" / "ipvsadm.schema.json").read_text())
 THREADS = 4
+MEMORIES = [Path("/var/lib/lvs/haproxy/weights"), Path("/var/lib/lvs/nginx/weights")]
 
 
 @contextmanager
@@ -51,13 +53,15 @@ def haproxy_with_one_lua(log: Path) -> Iterator[Proxy]:
         yield proxy
 
 
-ALL = {"haproxy": haproxy, "haproxy-one-lua": haproxy_with_one_lua, "nginx": nginx, "apache": apache}
+Start = Callable[..., AbstractContextManager[Proxy]]
+ALL: dict[str, Start] = {"haproxy": haproxy, "haproxy-one-lua": haproxy_with_one_lua, "nginx": nginx, "apache": apache}
 
 
 @pytest.fixture
 def proxy(request: pytest.FixtureRequest, lb: ipvs.Client, servers: Servers, tmp_path: Path) -> Iterator[Proxy]:
     """Give a proxy that runs beside the servers."""
-    Path("/var/lib/lvs/haproxy").unlink(missing_ok=True)
+    for memory in MEMORIES:
+        memory.unlink(missing_ok=True)
     assert (len(lb.services()), len(servers.running)) == (1, 2)
     with ALL[request.param](tmp_path / "log") as proxy:
         yield proxy
@@ -287,6 +291,36 @@ def test_servers_that_die_and_come_back(proxy: Proxy, lb: ipvs.Client, servers: 
     assert f"{GREEN} of {SERVICE} is down: " in said
     assert f"{GREEN} of {SERVICE} is up" in said
     assert f"{BLUE} of {SERVICE} is" not in said
+
+
+@pytest.mark.parametrize("start", [haproxy, nginx])
+def test_a_restart_while_a_server_is_out(start: Start, lb: ipvs.Client, servers: Servers, tmp_path: Path) -> None:
+    """What a proxy took out, the next one puts back, also when the first was killed."""
+    assert len(lb.services()) == 1
+    for memory in MEMORIES:
+        memory.unlink(missing_ok=True)
+    with start(tmp_path / "first") as proxy:
+        servers.kill("green")
+        wait_for(witness, {BLUE: 5, GREEN: 0})
+        if start is haproxy:
+            # Its master ends when a worker dies, and systemd starts it again.
+            os.kill(proxy.workers()[0], signal.SIGKILL)
+            assert proxy.process.wait(timeout=TIMEOUT) == 128 + signal.SIGKILL
+            proxy.expected_to_end = True
+    assert witness() == {BLUE: 5, GREEN: 0}
+    servers.start("green")
+    with start(tmp_path / "second") as proxy:
+        wait_for(witness, {BLUE: 5, GREEN: 3})
+        assert f"{GREEN} of {SERVICE} is up" in proxy.said()
+
+
+@pytest.mark.parametrize("lua", ["lua5.3", "luajit"])
+def test_the_check_by_itself(lua: str) -> None:
+    """What does not happen on demand, on the Luas of the proxies that have the check."""
+    env = {**os.environ, "LUA_PATH": f"{EXAMPLES}/?.lua;;"}
+    test = Path(__file__).with_name("check.lua")
+    ran = subprocess.run([lua, test], check=False, capture_output=True, text=True, env=env, timeout=60)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize("lua", ["lua5.1", "lua5.4", "luajit"])

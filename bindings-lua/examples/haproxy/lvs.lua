@@ -7,8 +7,8 @@ local lvs_service = require "lvs_service"
 local INTERVAL = 1 -- seconds between two checks of a server
 local TIMEOUT = 1 -- seconds for a server to accept a connection
 local RISE, FALL = 2, 2
--- The weights of servers that are out, over a reload. HAProxy's user has to be allowed to write in this folder.
-local MEMORY = "/var/lib/lvs/haproxy"
+-- The weights of servers that are out. HAProxy's user has to be allowed to write in this folder.
+local MEMORY = "/var/lib/lvs/haproxy/weights"
 
 -- No socket yet: each process opens its own with its first operation, after HAProxy has forked.
 local lb = ipvs.assert(ipvs.connect { timeout = 1 })
@@ -34,28 +34,22 @@ core.register_service("lvs", "http", function(applet)
     if applet.method ~= "HEAD" then applet:send(body) end
 end)
 
-local asked = {}
+local memory = lvs_check.file_memory(MEMORY)
+local checker = lvs_check.new(lb, memory, RISE, FALL, function(text) core.Warning("lvs: " .. text) end)
 
-local function ask(checker, server)
-    asked[server.name] = true
+-- What is wrong with a server, or nil.
+local function ask(server)
     local socket = core.tcp()
     socket:settimeout(TIMEOUT)
     local connected, err = socket:connect(server.host, server.port)
     socket:close()
-    checker:note(server, not connected and (err or "no answer") or nil)
-    asked[server.name] = nil
+    return not connected and (err or "no answer") or nil
 end
 
 local function watch()
-    -- Read here and not above, where the process before this one may still be writing.
-    local memory = lvs_check.file_memory(MEMORY)
-    local checker = lvs_check.new(lb, memory, RISE, FALL, function(text) core.Warning("lvs: " .. text) end)
     -- After a reload, the process before lives on until its last connection ends, and its tasks with it.
     while core.get_info().Stopping ~= 1 do
-        for _, server in ipairs(checker:servers()) do
-            -- All at once: those that do not answer hold nobody up.
-            if not asked[server.name] then core.register_task(function() ask(checker, server) end) end
-        end
+        checker:round(core.register_task, ask)
         core.sleep(INTERVAL)
     end
 end

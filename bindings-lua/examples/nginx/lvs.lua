@@ -7,6 +7,9 @@ local lvs_service = require "lvs_service"
 local INTERVAL = 1 -- seconds between two checks of a server
 local TIMEOUT = 1 -- seconds for a server to accept a connection
 local RISE, FALL = 2, 2
+-- The weights of servers that are out. The workers' user has to be allowed to write in this folder. A dictionary that
+-- the workers share would be gone when nginx is stopped, and the servers would stay out.
+local MEMORY = "/var/lib/lvs/nginx/weights"
 
 local lvs = {}
 
@@ -26,36 +29,20 @@ function lvs.answer()
     ngx.print(body)
 end
 
--- The weights of servers that are out: shared by the workers, and kept when nginx is reloaded or a worker dies.
-local memory = {}
-
-function memory.get(name)
-    return ngx.shared.lvs:get(name)
-end
-
-function memory.set(name, weight)
-    return ngx.shared.lvs:set(name, weight)
-end
-
+local memory = lvs_check.file_memory(MEMORY)
 local checker = lvs_check.new(lb, memory, RISE, FALL, function(text) ngx.log(ngx.WARN, "lvs: ", text) end)
-local asked = {}
 
+-- What is wrong with a server, or nil.
 local function ask(server)
-    asked[server.name] = true
     local socket = ngx.socket.tcp()
     socket:settimeout(TIMEOUT * 1000)
     local connected, err = socket:connect(server.host, server.port)
     socket:close()
-    checker:note(server, not connected and err or nil)
-    asked[server.name] = nil
+    return not connected and err or nil
 end
 
 local function round(is_ending)
-    if is_ending then return end
-    for _, server in ipairs(checker:servers()) do
-        -- All at once: those that do not answer hold nobody up.
-        if not asked[server.name] then ngx.thread.spawn(ask, server) end
-    end
+    if not is_ending then checker:round(ngx.thread.spawn, ask) end
 end
 
 -- For `init_worker_by_lua`. One worker checks; the one that is started in its place when it dies has its number.
