@@ -39,6 +39,8 @@ def machine() -> None:
     assert packed.wait() == 0
     if subprocess.run(["id", "haproxy"], check=False, capture_output=True).returncode != 0:
         subprocess.run(["useradd", "--system", "--user-group", "haproxy"], check=True)
+    # As on every machine but a fresh tmpfs.
+    Path("/run").chmod(0o755)
     for folder, owner in [
         ("/run/haproxy", "haproxy"),
         ("/var/lib/lvs/haproxy", "haproxy"),

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import signal
 import socket
+import string
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import ipvs
 import pytest
-from proxies import PROJECT, SERVERS, SERVICE, Proxy, apache, haproxy, nginx, ordinary, running, witness
+from proxies import (
+    PROJECT,
+    SERVERS,
+    SERVICE,
+    TIMEOUT,
+    Proxy,
+    accepts,
+    apache,
+    haproxy,
+    nginx,
+    ordinary,
+    running,
+    wait_for,
+    witness,
+)
 
 GREEN = SERVERS["green"]
 PAGE = " ".join((PROJECT / "docs" / "lua-privileges.md").read_text().split())
@@ -248,6 +267,71 @@ def test_a_user_namespace_of_its_own(tmp_path: Path) -> None:
     place = changed("/etc/haproxy/lvs.cfg", "/etc/haproxy/rootless.cfg", ("/run/haproxy/admin.sock", "/run/admin.sock"))
     with haproxy(tmp_path / "log", place, ["unshare", "--user", "--map-root-user"]) as proxy:
         expect_denied(proxy)
+
+
+def unit(name: str) -> dict[str, list[str]]:
+    """Return the commands of Debian's unit with the changes that the page makes to it, by their names in systemd."""
+    page = (PROJECT / "docs" / "lua-privileges.md").read_text()
+    changes = page.split(f"`systemctl edit {name}`")[1].split("```ini\n")[1].split("```")[0]
+    settings: dict[str, list[str]] = {}
+    for line in [*Path(f"/lib/systemd/system/{name}.service").read_text().splitlines(), *changes.splitlines()]:
+        key, is_setting, value = line.partition("=")
+        if is_setting and not line.startswith("#"):
+            # An empty value takes back those before it.
+            settings[key] = [*settings.get(key, []), value] if value else []
+    variables = dict(word.split("=", 1) for line in settings.get("Environment", []) for word in shlex.split(line))
+    variables |= {"CONFIG": "/etc/haproxy/lvs.cfg"}
+    return {
+        key: [string.Template(value).safe_substitute(variables).removeprefix("-") for value in values]
+        for key, values in settings.items()
+    }
+
+
+def test_haproxy_as_systemd_starts_it(tmp_path: Path) -> None:
+    """Debian's command with what the page changes; it tells systemd that it is ready, and is reloaded."""
+    commands = unit("haproxy")
+    start = [*ordinary("haproxy", "net_admin", "net_bind_service"), *shlex.split(commands["ExecStart"][0])]
+    check = [*ordinary("haproxy", "net_admin", "net_bind_service"), *shlex.split(commands["ExecReload"][0])]
+    assert {"-Ws", "/run/haproxy/haproxy.pid", "/run/haproxy/master.sock"} < set(start)
+    Path("/run/haproxy/master.sock").unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.settimeout(TIMEOUT)
+        systemd.bind("/run/haproxy/notify")
+        Path("/run/haproxy/notify").chmod(0o777)
+        environment = ["env", "NOTIFY_SOCKET=/run/haproxy/notify"]
+        with running([*environment, *start], 8404, tmp_path / "log", signal.SIGUSR2) as proxy:
+            wait_for(lambda: b"READY=1" in systemd.recv(1000), expected=True)
+            expect_works(proxy)
+            assert subprocess.run(check, check=False).returncode == 0
+            proxy.reload()
+            assert proxy.ask().status == 200
+    Path("/run/haproxy/notify").unlink()
+
+
+def test_nginx_as_systemd_starts_it() -> None:
+    """Debian's commands with what the page changes: in the background, with the process number where systemd looks."""
+    shutil.copy("/etc/nginx/lvs.conf", "/etc/nginx/nginx.conf")
+    commands = unit("nginx")
+    user = ordinary("www-data", "net_admin", "net_bind_service")
+
+    def run(name: str) -> None:
+        # Its last setting is the one that counts.
+        subprocess.run([*user, *shlex.split(commands[name][-1])], check=True, timeout=20, stderr=subprocess.DEVNULL)
+
+    run("ExecStartPre")
+    run("ExecStart")
+    number = Path(commands["PIDFile"][-1])
+    try:
+        wait_for(lambda: accepts("127.0.0.1", 8405), expected=True)
+        assert Path(f"/proc/{number.read_text().strip()}/comm").read_text() == "nginx\n"
+        run("ExecReload")
+        with urllib.request.urlopen("http://127.0.0.1:8405/lvs", timeout=TIMEOUT) as answer:
+            assert GREEN in answer.read().decode()
+    finally:
+        assert len(commands["ExecStop"]) == 1
+        run("ExecStop")
+    assert not number.exists()
+    assert not accepts("127.0.0.1", 8405)
 
 
 def test_the_page_s_commands_are_those_of_the_tests() -> None:
