@@ -110,6 +110,35 @@ class Answer:
         return json.loads(self.body)
 
 
+@dataclass
+class Descriptors:
+    """How many descriptors a process has open."""
+
+    module: int
+    others: int
+
+
+def descriptors(pid: int) -> Descriptors:
+    """Count them; those of the module are its netlink sockets and the files of the namespace they belong to."""
+    found = Descriptors(0, 0)
+    sockets = netlink_sockets(pid)
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            target = str(file.readlink())
+            if target.startswith("net:[") or target in sockets:
+                found.module += 1
+            else:
+                found.others += 1
+    return found
+
+
+def netlink_sockets(pid: int) -> set[str]:
+    """Return the generic netlink sockets of a process's namespace, as /proc/PID/fd shows them."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/net/netlink").read_text().splitlines()[1:]]
+    # The protocol is NETLINK_GENERIC; the last number is the inode.
+    return {f"socket:[{line[-1]}]" for line in lines if line[1] == "16"}
+
+
 class Proxy:
     """A proxy that runs."""
 
@@ -139,17 +168,9 @@ class Proxy:
         pid = self.process.pid
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
-    def sockets(self) -> list[int]:
-        """Return how many sockets each process has open."""
-        return [self.process_sockets(pid) for pid in (self.process.pid, *sorted(self.workers()))]
-
-    def process_sockets(self, pid: int) -> int:
-        """Return how many sockets a process has open."""
-        count = 0
-        for file in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(FileNotFoundError):
-                count += str(file.readlink()).startswith("socket:")
-        return count
+    def descriptors(self) -> list[Descriptors]:
+        """Return what each process has open, the first one's before its workers'."""
+        return [descriptors(pid) for pid in (self.process.pid, *sorted(self.workers()))]
 
     def catches(self) -> bool:
         """Say whether its first process takes the signal to reload; HAProxy's ignores it while it starts."""
