@@ -11,6 +11,7 @@ use std::time::Duration;
 use netlink_packet_core::DecodeError;
 use rustix::io::Errno;
 
+use crate::apply;
 use crate::connector::Connector;
 use crate::destination::check_weight;
 use crate::error::{failed, refused};
@@ -20,9 +21,9 @@ use crate::wire::{
     Request, names_tunnel_type, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts,
 };
 use crate::{
-    Command, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Info, InvalidArgument, Operation,
-    OverviewService, Report, Role, SETTINGS, Service, ServiceEntry, ServiceId, Setting, SettingValue, Stats,
-    SyncDaemon, Timeouts, Tunnel,
+    Applied, ApplyOptions, Command, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Info, InvalidArgument,
+    Operation, OverviewService, Plan, Report, Role, SETTINGS, Scope, Service, ServiceEntry, ServiceId, Setting,
+    SettingValue, Stats, SyncDaemon, Table, Timeouts, Tunnel,
 };
 
 /// Where the calling thread's namespace shows; `/proc/net` is the main thread's.
@@ -403,6 +404,30 @@ impl Client {
         let edit = Command::EditDestination(*id, destination.with_weight(weight));
         self.send(&[edit]).into_single().map_err(|error| Error { operation, ..error })?;
         Ok(before)
+    }
+
+    /// The settings of the services that a scope names.
+    pub fn current_table(&self, scope: &Scope) -> Result<Table, Error> {
+        let mut table = Table::new();
+        for service in self.service_settings()?.into_iter().filter(|service| scope.contains(&service.id)) {
+            let destinations = self.destinations_or_none(Operation::Destinations(service.id), &service.id)?;
+            table.insert(service, destinations.into_iter().map(|entry| entry.destination));
+        }
+        Ok(table)
+    }
+
+    /// What [`apply`](Self::apply) would do now, without doing it.
+    pub fn plan(&self, wanted: &Table, scope: &Scope) -> Result<Plan, Error> {
+        apply::plan(self, wanted, scope)
+    }
+
+    /// Makes the table, or those services of it that the scope names, what it should be with the fewest commands. What is right
+    /// is not touched and keeps its counters and connections; what differs is edited in place; what adds comes before what
+    /// takes away, which is left out if the kernel refuses anything of the former.
+    ///
+    /// Nothing is transactional. When others change the table meanwhile it is looked at again, up to five times.
+    pub fn apply(&self, wanted: &Table, options: &ApplyOptions) -> Result<Applied, Error> {
+        apply::apply(self, wanted, options)
     }
 
     /// Runs many commands, in order, with a few system calls; one that fails does not stop the rest.

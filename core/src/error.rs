@@ -60,6 +60,8 @@ pub enum Operation {
     TotalStats,
     /// Reading what an ordinary user may see of the table.
     Overview,
+    /// Making the table what it should be.
+    Apply,
     /// Reading all settings.
     Settings,
     /// Reading one setting.
@@ -95,6 +97,7 @@ impl Operation {
             Self::Connections => "connections",
             Self::TotalStats => "total_stats",
             Self::Overview => "overview",
+            Self::Apply => "apply",
             Self::Settings => "settings",
             Self::Setting(_) => "setting",
             Self::SetSetting(_) => "set_setting",
@@ -160,6 +163,7 @@ impl fmt::Display for Operation {
             Self::Connections => f.write_str("list the connections"),
             Self::TotalStats => f.write_str("read the counters of all services together"),
             Self::Overview => f.write_str("read the public part of the table"),
+            Self::Apply => f.write_str("apply the table"),
             Self::Settings => f.write_str("read the settings"),
             Self::Setting(name) => write!(f, "read the setting {name}"),
             Self::SetSetting(name) => write!(f, "write the setting {name}"),

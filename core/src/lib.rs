@@ -21,6 +21,7 @@
 //!
 //! All of it needs `CAP_NET_ADMIN`, reading too, and acts on the network namespace of the thread that connected.
 
+mod apply;
 mod client;
 mod command;
 mod connection;
@@ -30,17 +31,21 @@ mod destination;
 mod error;
 mod info;
 mod overview;
+mod pool;
 mod proc;
 mod process;
 mod report;
 pub mod rules;
+mod scope;
 mod service;
 mod setting;
 mod stats;
+mod table;
 mod timeouts;
 mod transport;
 mod wire;
 
+pub use apply::{Applied, ApplyOptions};
 pub use client::{Client, DEFAULT_TIMEOUT, Ensured, Options, ServiceTable};
 pub use command::Command;
 pub use connection::{Connection, PersistenceData};
@@ -52,12 +57,15 @@ pub use destination::{
 pub use error::{Error, ErrorKind, InvalidArgument, Operation};
 pub use info::{Info, Version};
 pub use overview::{OverviewDestination, OverviewId, OverviewService};
+pub use pool::{Pool, PoolChanges, PoolConfig, PoolEvent, ServerState};
 pub use proc::Connections;
 pub use report::{Outcome, Report};
+pub use scope::{Scope, ScopePart};
 pub use service::{
     DEFAULT_SCHEDULER, Family, MODULE_NAME_MAX, Netmask, PERSISTENCE_TIMEOUT_MAX, Protocol, SchedulerFlags, Service,
     ServiceEntry, ServiceId, scheduler,
 };
 pub use setting::{SETTINGS, Setting, SettingKind, SettingValue};
 pub use stats::Stats;
+pub use table::{Plan, Table};
 pub use timeouts::{TIMEOUT_MAX, Timeouts};

@@ -249,6 +249,11 @@ impl RuleError {
         Self::new(RuleErrorKind::Refused, message)
     }
 
+    /// Refuses what a whole line asks for.
+    pub(crate) fn of_line(line: usize, message: impl Into<String>) -> Self {
+        Self { line: Some(line), ..Self::refused(message) }
+    }
+
     /// The same error at the argument of this position, unless it is at another already.
     fn at(mut self, position: usize) -> Self {
         self.column.get_or_insert(position);

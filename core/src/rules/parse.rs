@@ -62,9 +62,7 @@ pub fn parse_changes(text: &str) -> Result<Vec<(usize, Command)>, RuleError> {
     let change = |line: Result<Line, RuleError>| match line? {
         Line { number, invocation: Invocation::Change(command) } => Ok((number, command)),
         Line { number, .. } => {
-            let mut error = RuleError::refused("this changes nothing; only commands that do have a place here");
-            error.line = Some(number);
-            Err(error)
+            Err(RuleError::of_line(number, "this changes nothing; only commands that do have a place here"))
         }
     };
     parse_rules(text, &Numeric).map(change).collect()

@@ -1,0 +1,415 @@
+//! A pool: services that share real servers, what is known of each server, and the policy that makes a table of that. Facts
+//! go in, commands and events come out. No I/O and no clock: how a server is probed is the caller's business.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::destination::check_weight;
+use crate::{Destination, InvalidArgument, Plan, Scope, Service, Table};
+
+/// What a pool is made of, and its policy. The names of the policy are keepalived's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolConfig {
+    /// The services that share the servers, one at least.
+    pub services: Vec<Service>,
+    /// The real servers, each with its settings and the weight that it has while it is well.
+    pub servers: Vec<Destination>,
+    /// Who answers while there is no quorum; without one, whoever is well goes on.
+    pub sorry_server: Option<Destination>,
+    /// So much weight has to be well: below it, less the hysteresis, the quorum is lost. 1 at least.
+    pub quorum: u32,
+    /// The quorum is gained with so much more, and lost with so much less. Below the quorum.
+    pub hysteresis: u32,
+    /// A server that failed is kept with weight 0, and so keeps its connections, instead of being deleted.
+    pub inhibit_on_failure: bool,
+    /// Servers begin as failed and have to prove themselves, instead of beginning as well.
+    pub alpha: bool,
+    /// So many good results one after the other make a failed server well. 1 at least.
+    pub rise: u32,
+    /// So many bad results one after the other make a server that was well failed. 1 at least.
+    pub fall: u32,
+}
+
+impl PoolConfig {
+    /// A pool without servers: quorum 1, no hysteresis, no sorry server, and one result decides.
+    #[must_use]
+    pub fn new(services: impl IntoIterator<Item = Service>) -> Self {
+        Self {
+            services: services.into_iter().collect(),
+            servers: Vec::new(),
+            sorry_server: None,
+            quorum: 1,
+            hysteresis: 0,
+            inhibit_on_failure: false,
+            alpha: false,
+            rise: 1,
+            fall: 1,
+        }
+    }
+
+    /// The same pool with these servers.
+    #[must_use]
+    pub fn with_servers(mut self, servers: impl IntoIterator<Item = Destination>) -> Self {
+        self.servers = servers.into_iter().collect();
+        self
+    }
+
+    /// The same pool with a sorry server.
+    #[must_use]
+    pub fn with_sorry_server(mut self, server: Destination) -> Self {
+        self.sorry_server = Some(server);
+        self
+    }
+
+    /// The same pool with another quorum and hysteresis.
+    #[must_use]
+    pub fn with_quorum(mut self, quorum: u32, hysteresis: u32) -> Self {
+        self.quorum = quorum;
+        self.hysteresis = hysteresis;
+        self
+    }
+
+    /// The same pool, keeping failed servers with weight 0 or not.
+    #[must_use]
+    pub fn with_inhibit_on_failure(mut self, inhibit: bool) -> Self {
+        self.inhibit_on_failure = inhibit;
+        self
+    }
+
+    /// The same pool, whose servers begin as failed or as well.
+    #[must_use]
+    pub fn with_alpha(mut self, alpha: bool) -> Self {
+        self.alpha = alpha;
+        self
+    }
+
+    /// The same pool with other counts.
+    #[must_use]
+    pub fn with_rise_and_fall(mut self, rise: u32, fall: u32) -> Self {
+        self.rise = rise;
+        self.fall = fall;
+        self
+    }
+
+    /// Checks everything that can be known before the kernel is asked.
+    pub fn check(&self) -> Result<(), InvalidArgument> {
+        let wrong = |field, reason: String| Err(InvalidArgument::new(field, reason));
+        if self.services.is_empty() {
+            return wrong("services", "a pool needs one at least".to_owned());
+        }
+        for (name, count) in [("quorum", self.quorum), ("rise", self.rise), ("fall", self.fall)] {
+            if count == 0 {
+                return wrong(name, "it is 1 at least".to_owned());
+            }
+        }
+        if self.hysteresis >= self.quorum {
+            return wrong("hysteresis", format!("{} is not below the quorum {}", self.hysteresis, self.quorum));
+        }
+        for (place, service) in self.services.iter().enumerate() {
+            service.check()?;
+            if self.services[..place].iter().any(|other| other.id == service.id) {
+                return wrong("services", format!("{} is there twice", service.id));
+            }
+            for server in self.servers.iter().chain(&self.sorry_server) {
+                server.check(&service.id)?;
+            }
+        }
+        for (place, server) in self.servers.iter().enumerate() {
+            if self.servers[..place].iter().chain(&self.sorry_server).any(|other| other.address == server.address) {
+                return wrong("servers", format!("{} is there twice", server.address));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Something that happened in a pool. Of each kind only what is new is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PoolEvent {
+    /// A server is well again.
+    ServerUp(SocketAddr),
+    /// A server failed.
+    ServerDown(SocketAddr),
+    /// Enough servers are well.
+    QuorumGained,
+    /// Too few servers are well; the sorry server takes over, if there is one.
+    QuorumLost,
+}
+
+impl fmt::Display for PoolEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ServerUp(address) => write!(f, "server {address} is up"),
+            Self::ServerDown(address) => write!(f, "server {address} is down"),
+            Self::QuorumGained => f.write_str("quorum gained"),
+            Self::QuorumLost => f.write_str("quorum lost"),
+        }
+    }
+}
+
+/// What follows from a fact.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct PoolChanges {
+    /// From the table that was wanted to the one that is wanted now.
+    pub plan: Plan,
+    /// What happened, in order.
+    pub events: Vec<PoolEvent>,
+}
+
+impl PoolChanges {
+    /// Whether nothing follows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plan.is_empty() && self.events.is_empty()
+    }
+}
+
+/// What is known of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerState {
+    /// Whether it is well.
+    pub is_up: bool,
+    /// The weight that was set at run time in the place of the configured one.
+    pub weight: Option<u32>,
+    /// How many results in a row spoke against what it is.
+    against: u32,
+}
+
+/// Services that share real servers, and what is known of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pool {
+    config: PoolConfig,
+    states: BTreeMap<SocketAddr, ServerState>,
+    has_quorum: bool,
+}
+
+impl Pool {
+    /// A pool of which nothing is known yet.
+    pub fn new(config: PoolConfig) -> Result<Self, InvalidArgument> {
+        config.check()?;
+        let mut pool = Self { config, states: BTreeMap::new(), has_quorum: false };
+        pool.fill_states();
+        pool.has_quorum = pool.live_weight() >= pool.config.quorum.into();
+        Ok(pool)
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn config(&self) -> &PoolConfig {
+        &self.config
+    }
+
+    /// What is known of each server.
+    pub fn servers(&self) -> impl Iterator<Item = (&Destination, ServerState)> {
+        self.config.servers.iter().map(|server| (server, self.state(&server.address)))
+    }
+
+    /// Whether enough servers are well.
+    #[must_use]
+    pub fn has_quorum(&self) -> bool {
+        self.has_quorum
+    }
+
+    /// Its services: nothing else is touched.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        self.config.services.iter().map(|service| service.id).collect()
+    }
+
+    /// The table that it wants. It depends on what is known of the servers and on the quorum, not on how that came about.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let serve = self.has_quorum || self.config.sorry_server.is_none();
+        let servers = self.servers().filter_map(|(server, state)| {
+            let weight = match (state.is_up && serve, self.config.inhibit_on_failure) {
+                (true, _) => weight(server, state),
+                (false, true) => 0,
+                (false, false) => return None,
+            };
+            Some(server.clone().with_weight(weight))
+        });
+        let sorry = self.config.sorry_server.iter().filter(|_| !self.has_quorum).cloned();
+        let destinations: Vec<_> = servers.chain(sorry).collect();
+        let mut table = Table::new();
+        for service in &self.config.services {
+            table.insert(service.clone(), destinations.iter().cloned());
+        }
+        table
+    }
+
+    /// What brings the kernel's table to the one that is wanted, whoever changed it. Other services in `now` are left alone.
+    #[must_use]
+    pub fn reconcile(&self, now: Table) -> Plan {
+        now.within(&self.scope()).plan_to(&self.table())
+    }
+
+    /// Takes in the result of a check.
+    pub fn checked(&mut self, address: &SocketAddr, is_well: bool) -> Result<PoolChanges, InvalidArgument> {
+        let (rise, fall) = (self.config.rise, self.config.fall);
+        self.change(|pool, events| {
+            let state = pool.state_mut(address)?;
+            if state.is_up == is_well {
+                state.against = 0;
+                return Ok(());
+            }
+            state.against += 1;
+            if state.against >= if is_well { rise } else { fall } {
+                *state = ServerState { is_up: is_well, against: 0, ..*state };
+                events.push(if is_well { PoolEvent::ServerUp(*address) } else { PoolEvent::ServerDown(*address) });
+            }
+            Ok(())
+        })
+    }
+
+    /// Sets the weight that a server has while it is well, over failure and recovery; nothing is the configured one. With 0
+    /// it keeps its connections, gets no new ones, and does not count for the quorum.
+    pub fn set_weight(&mut self, address: &SocketAddr, weight: Option<u32>) -> Result<PoolChanges, InvalidArgument> {
+        weight.map_or(Ok(()), check_weight)?;
+        self.change(|pool, _| {
+            pool.state_mut(address)?.weight = weight;
+            Ok(())
+        })
+    }
+
+    /// Takes another configuration. What is known of the servers that stay is kept, but a weight that was set at run time
+    /// gives way to a configured one that is new.
+    pub fn set_config(&mut self, config: PoolConfig) -> Result<PoolChanges, InvalidArgument> {
+        config.check()?;
+        self.change(|pool, _| {
+            let before = std::mem::replace(&mut pool.config, config);
+            for server in &pool.config.servers {
+                let old = before.servers.iter().find(|old| old.address == server.address);
+                if old.is_some_and(|old| old.weight != server.weight)
+                    && let Some(state) = pool.states.get_mut(&server.address)
+                {
+                    state.weight = None;
+                }
+            }
+            pool.fill_states();
+            Ok(())
+        })
+    }
+
+    /// Takes over what the kernel holds, after a restart: a server with a weight is well and keeps it, one without is well
+    /// only if that is its configured weight, and one that is not there failed. A table without any of the services tells
+    /// nothing. Says nothing of it; what is to be done besides is in [`reconcile`](Self::reconcile).
+    pub fn adopt(&mut self, now: &Table) {
+        let ids: Vec<_> =
+            self.config.services.iter().map(|service| service.id).filter(|id| now.has_service(id)).collect();
+        if ids.is_empty() {
+            return;
+        }
+        let found = |address| ids.iter().filter_map(|id| now.destination(id, address)).map(|found| found.weight).max();
+        for server in &self.config.servers {
+            let weight = found(&server.address);
+            let set = weight.filter(|weight| *weight > 0 && *weight != server.weight);
+            let is_up = weight.is_some_and(|weight| weight > 0 || server.weight == 0);
+            self.states.insert(server.address, ServerState { is_up, weight: set, against: 0 });
+        }
+        self.has_quorum = match &self.config.sorry_server {
+            Some(sorry) => found(&sorry.address).is_none(),
+            None => self.live_weight() >= self.config.quorum.into(),
+        };
+    }
+
+    /// What is known, as text for a file: a line for each server, with what it is and the weight that was set, or `-`, and one for
+    /// the quorum.
+    #[must_use]
+    pub fn state_text(&self) -> String {
+        let mut text = format!("quorum {}\n", if self.has_quorum { "up" } else { "down" });
+        for (server, state) in self.servers() {
+            let weight = state.weight.map_or_else(|| "-".to_owned(), |weight| weight.to_string());
+            text += &format!("{} {} {weight}\n", server.address, if state.is_up { "up" } else { "down" });
+        }
+        text
+    }
+
+    /// Takes over what [`state_text`](Self::state_text) wrote, also for another configuration: servers that are not there any
+    /// more are passed over. Nothing is taken over if a line is not one of those.
+    pub fn adopt_state(&mut self, text: &str) -> Result<(), InvalidArgument> {
+        let (mut states, mut has_quorum) = (self.states.clone(), self.has_quorum);
+        for line in text.lines() {
+            let wrong = || InvalidArgument::new("state", format!("'{line}' is no line of a pool's state"));
+            let mut words = line.split(' ');
+            let mut next = || words.next().ok_or_else(wrong);
+            let (name, is_up) = (next()?, parse_up(next()?).ok_or_else(wrong)?);
+            if name == "quorum" {
+                has_quorum = is_up;
+                continue;
+            }
+            let address: SocketAddr = name.parse().map_err(|_| wrong())?;
+            let weight = match next()? {
+                "-" => None,
+                number => Some(number.parse().map_err(|_| wrong())?),
+            };
+            weight.map_or(Ok(()), check_weight)?;
+            if let Some(state) = states.get_mut(&address) {
+                *state = ServerState { is_up, weight, against: 0 };
+            }
+        }
+        (self.states, self.has_quorum) = (states, has_quorum);
+        Ok(())
+    }
+
+    /// Does something to what is known, and finds out what follows.
+    fn change(
+        &mut self,
+        work: impl FnOnce(&mut Self, &mut Vec<PoolEvent>) -> Result<(), InvalidArgument>,
+    ) -> Result<PoolChanges, InvalidArgument> {
+        let (before, mut events) = (self.table(), Vec::new());
+        work(self, &mut events)?;
+        let (live, quorum, hysteresis) = (self.live_weight(), self.config.quorum, self.config.hysteresis);
+        if self.has_quorum && live < (quorum - hysteresis).into() {
+            self.has_quorum = false;
+            events.push(PoolEvent::QuorumLost);
+        } else if !self.has_quorum && live >= u64::from(quorum) + u64::from(hysteresis) {
+            self.has_quorum = true;
+            events.push(PoolEvent::QuorumGained);
+        }
+        Ok(PoolChanges { plan: before.plan_to(&self.table()), events })
+    }
+
+    fn live_weight(&self) -> u64 {
+        self.servers().filter(|(_, state)| state.is_up).map(|(server, state)| u64::from(weight(server, state))).sum()
+    }
+
+    /// A state for each server, and no other.
+    fn fill_states(&mut self) {
+        let new = ServerState { is_up: !self.config.alpha, weight: None, against: 0 };
+        let known = std::mem::take(&mut self.states);
+        let state = |address| known.get(&address).copied().unwrap_or(new);
+        self.states = self.config.servers.iter().map(|server| (server.address, state(server.address))).collect();
+    }
+
+    fn state(&self, address: &SocketAddr) -> ServerState {
+        // Each server has one.
+        self.states.get(address).copied().unwrap_or(ServerState { is_up: false, weight: None, against: 0 })
+    }
+
+    fn state_mut(&mut self, address: &SocketAddr) -> Result<&mut ServerState, InvalidArgument> {
+        self.states
+            .get_mut(address)
+            .ok_or_else(|| InvalidArgument::new("server", format!("the pool has no server {address}")))
+    }
+}
+
+/// The weight of a server that is well.
+fn weight(server: &Destination, state: ServerState) -> u32 {
+    state.weight.unwrap_or(server.weight)
+}
+
+fn parse_up(word: &str) -> Option<bool> {
+    match word {
+        "up" => Some(true),
+        "down" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

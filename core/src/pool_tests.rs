@@ -1,0 +1,353 @@
+//! The policy of a pool, without a kernel.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Forwarding, ServiceId};
+
+fn id(text: &str) -> ServiceId {
+    text.parse().unwrap()
+}
+
+fn address(number: u8) -> SocketAddr {
+    format!("192.168.1.{number}:80").parse().unwrap()
+}
+
+fn server(number: u8) -> Destination {
+    Destination::new(address(number)).with_forwarding(Forwarding::Masquerade)
+}
+
+fn config() -> PoolConfig {
+    PoolConfig::new([Service::new(id("tcp://10.0.0.1:80"))]).with_servers([server(1), server(2).with_weight(3)])
+}
+
+fn pool(config: PoolConfig) -> Pool {
+    Pool::new(config).unwrap()
+}
+
+/// What follows: the rules, then what happened.
+fn said(changes: &PoolChanges) -> String {
+    let events: String = changes.events.iter().map(|event| format!("{event}\n")).collect();
+    format!("{}{events}", changes.plan)
+}
+
+#[test]
+fn a_failed_server_is_deleted_and_comes_back_with_its_weight() {
+    let mut pool = pool(config());
+    assert_eq!(
+        pool.table().to_rules(),
+        "-A -t 10.0.0.1:80 -s wlc\n-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 1\n-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 3\n"
+    );
+    let changes = pool.checked(&address(2), false).unwrap();
+    assert_eq!(said(&changes), "-d -t 10.0.0.1:80 -r 192.168.1.2:80\nserver 192.168.1.2:80 is down\n");
+    assert!(pool.checked(&address(2), false).unwrap().is_empty());
+    let changes = pool.checked(&address(2), true).unwrap();
+    assert_eq!(said(&changes), "-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 3\nserver 192.168.1.2:80 is up\n");
+    assert_eq!(pool.checked(&address(9), true).unwrap_err().field, "server");
+}
+
+#[test]
+fn a_failed_server_may_stay_with_weight_0() {
+    let mut pool = pool(config().with_inhibit_on_failure(true));
+    let changes = pool.checked(&address(2), false).unwrap();
+    assert_eq!(said(&changes), "-e -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 0\nserver 192.168.1.2:80 is down\n");
+    let changes = pool.checked(&address(2), true).unwrap();
+    assert_eq!(said(&changes), "-e -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 3\nserver 192.168.1.2:80 is up\n");
+}
+
+#[test]
+fn results_in_a_row_decide() {
+    let mut pool = pool(config().with_rise_and_fall(2, 3));
+    let mut results = |results: &[bool]| {
+        results.iter().map(|is_well| pool.checked(&address(1), *is_well).unwrap().events.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(results(&[false, false, true, false, false]), [0; 5]);
+    assert_eq!(results(&[false, true, false, true, true]), [1, 0, 0, 0, 1]);
+}
+
+#[test]
+fn the_sorry_server_goes_in_before_the_last_one_goes_out_and_leaves_after_they_return() {
+    let mut pool = pool(config().with_sorry_server(server(99)));
+    let _ = pool.checked(&address(1), false).unwrap();
+    let lost = pool.checked(&address(2), false).unwrap();
+    assert_eq!(
+        said(&lost),
+        "-a -t 10.0.0.1:80 -r 192.168.1.99:80 -m -w 1\n-d -t 10.0.0.1:80 -r 192.168.1.2:80\n\
+         server 192.168.1.2:80 is down\nquorum lost\n"
+    );
+    let gained = pool.checked(&address(1), true).unwrap();
+    assert_eq!(
+        said(&gained),
+        "-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 1\n-d -t 10.0.0.1:80 -r 192.168.1.99:80\n\
+         server 192.168.1.1:80 is up\nquorum gained\n"
+    );
+}
+
+#[test]
+fn the_quorum_has_a_hysteresis() {
+    // Weights 1 and 3: lost below 2, gained from 4 on.
+    let mut pool = pool(config().with_quorum(3, 1).with_sorry_server(server(99)));
+    assert!(pool.has_quorum());
+    assert_eq!(pool.checked(&address(1), false).unwrap().events, [PoolEvent::ServerDown(address(1))]);
+    let lost = pool.checked(&address(2), false).unwrap();
+    assert_eq!(lost.events, [PoolEvent::ServerDown(address(2)), PoolEvent::QuorumLost]);
+    // One that is well does not serve below the quorum.
+    let up = pool.checked(&address(2), true).unwrap();
+    assert_eq!((up.plan.is_empty(), up.events), (true, vec![PoolEvent::ServerUp(address(2))]));
+    let gained = pool.checked(&address(1), true).unwrap();
+    assert_eq!(gained.events, [PoolEvent::ServerUp(address(1)), PoolEvent::QuorumGained]);
+    assert_eq!(gained.plan.additions.len(), 2);
+    // A weight counts too.
+    let lost = pool.set_weight(&address(2), Some(0)).unwrap();
+    assert_eq!(lost.events, [PoolEvent::QuorumLost]);
+}
+
+#[test]
+fn without_a_sorry_server_whoever_is_well_goes_on() {
+    let mut pool = pool(config().with_quorum(4, 0));
+    let lost = pool.checked(&address(2), false).unwrap();
+    assert_eq!(lost.events.last(), Some(&PoolEvent::QuorumLost));
+    assert!(pool.table().destination(&id("tcp://10.0.0.1:80"), &address(1)).is_some());
+}
+
+#[test]
+fn a_weight_is_kept_over_failure_and_recovery() {
+    let mut pool = pool(config().with_inhibit_on_failure(true));
+    let weight = |pool: &Pool| pool.table().destination(&id("tcp://10.0.0.1:80"), &address(1)).unwrap().weight;
+    let set = pool.set_weight(&address(1), Some(7)).unwrap();
+    assert_eq!(said(&set), "-e -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 7\n");
+    let _ = pool.checked(&address(1), false).unwrap();
+    assert_eq!(weight(&pool), 0);
+    assert!(pool.set_weight(&address(1), Some(8)).unwrap().is_empty());
+    let _ = pool.checked(&address(1), true).unwrap();
+    assert_eq!(weight(&pool), 8);
+    // A reload keeps it, unless the configured weight is new.
+    let _ = pool.set_config(config().with_quorum(2, 0)).unwrap();
+    assert_eq!(weight(&pool), 8);
+    let _ = pool.set_config(config().with_servers([server(1).with_weight(5)])).unwrap();
+    assert_eq!(weight(&pool), 5);
+    let _ = pool.set_weight(&address(1), Some(9)).unwrap();
+    let _ = pool.set_weight(&address(1), None).unwrap();
+    assert_eq!(weight(&pool), 5);
+    assert_eq!(pool.set_weight(&address(1), Some(u32::MAX)).unwrap_err().field, "weight");
+}
+
+#[test]
+fn a_reload_adds_what_is_new_before_it_deletes_what_is_gone() {
+    let mut pool = pool(config());
+    let changes = pool.set_config(config().with_servers([server(3)])).unwrap();
+    assert_eq!(
+        said(&changes),
+        "-a -t 10.0.0.1:80 -r 192.168.1.3:80 -m -w 1\n-d -t 10.0.0.1:80 -r 192.168.1.1:80\n-d -t 10.0.0.1:80 -r 192.168.1.2:80\n"
+    );
+    // In alpha a new one has to prove itself, and the old ones have.
+    let changes = pool.set_config(config().with_servers([server(3), server(4)]).with_alpha(true)).unwrap();
+    assert!(changes.is_empty());
+    assert_eq!(pool.checked(&address(4), true).unwrap().events, [PoolEvent::ServerUp(address(4))]);
+}
+
+#[test]
+fn services_share_the_servers() {
+    let services = ["tcp://10.0.0.1:80", "tcp://10.0.0.2:80", "fwmark:7"].map(|text| Service::new(id(text)));
+    let mut pool = pool(PoolConfig { services: services.into(), ..config() });
+    let changes = pool.checked(&address(1), false).unwrap();
+    assert_eq!(changes.plan.removals.len(), 3);
+    assert_eq!(changes.events.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_right_is_refused() {
+    let field = |config: PoolConfig| Pool::new(config).map(|_| "none").unwrap_or_else(|error| error.field);
+    assert_eq!(field(PoolConfig::new([])), "services");
+    assert_eq!(field(PoolConfig::new([Service::new(id("fwmark:1")), Service::new(id("fwmark:1"))])), "services");
+    assert_eq!(field(config().with_quorum(0, 0)), "quorum");
+    assert_eq!(field(config().with_quorum(2, 2)), "hysteresis");
+    assert_eq!(field(config().with_rise_and_fall(0, 1)), "rise");
+    assert_eq!(field(config().with_rise_and_fall(1, 0)), "fall");
+    assert_eq!(field(config().with_servers([server(1), server(1)])), "servers");
+    assert_eq!(field(config().with_sorry_server(server(1))), "servers");
+    assert_eq!(field(config().with_servers([Destination::new("[::1]:80".parse().unwrap())])), "forwarding");
+    assert_eq!(field(config()), "none");
+}
+
+#[test]
+fn a_restart_takes_over_what_the_kernel_holds() {
+    let table = |rules: &str| Table::from_rules(rules).unwrap();
+    let adopted = |config: PoolConfig, rules: &str| {
+        let mut pool = pool(config);
+        pool.adopt(&table(rules));
+        let plan = pool.reconcile(table(rules));
+        let up: Vec<_> = pool.servers().map(|(_, state)| state.is_up).collect();
+        (up, pool.has_quorum(), plan.to_string())
+    };
+    let web = "-A -t 10.0.0.1:80\n";
+    // Nothing there: as new.
+    assert_eq!(adopted(config(), "-A -f 9\n").0, [true, true]);
+    // A weight that somebody set is kept, and what failed stays out.
+    let left = format!("{web}-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 7\n");
+    assert_eq!(adopted(config(), &left), (vec![true, false], true, String::new()));
+    // Weight 0 is a failure, as the configuration has another one; what is too much goes.
+    let drained = format!(
+        "{left}-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 0\n-a -t 10.0.0.1:80 -r 192.168.1.9:80 -m\n-A -t 10.9.9.9:80\n"
+    );
+    assert_eq!(
+        adopted(config().with_inhibit_on_failure(true), &drained),
+        (vec![true, false], true, "-d -t 10.0.0.1:80 -r 192.168.1.9:80\n".to_owned())
+    );
+    // The sorry server says that there was no quorum.
+    let sorry = format!("{web}-a -t 10.0.0.1:80 -r 192.168.1.99:80 -m\n");
+    assert_eq!(adopted(config().with_sorry_server(server(99)), &sorry), (vec![false, false], false, String::new()));
+}
+
+#[test]
+fn a_state_is_written_and_read() {
+    let mut pool = pool(config().with_sorry_server(server(99)).with_quorum(3, 1));
+    let _ = pool.checked(&address(2), false).unwrap();
+    let _ = pool.set_weight(&address(1), Some(7)).unwrap();
+    let text = pool.state_text();
+    assert_eq!(text, "quorum up\n192.168.1.1:80 up 7\n192.168.1.2:80 down -\n");
+    let mut again = Pool::new(pool.config().clone()).unwrap();
+    again.adopt_state(&text).unwrap();
+    assert_eq!(again, pool);
+    again.adopt_state("quorum down\n192.168.1.77:80 up 1\n").unwrap();
+    assert!(!again.has_quorum());
+    for wrong in [
+        "x",
+        "quorum maybe",
+        "192.168.1.1:80 up",
+        "192.168.1.1:80 up x",
+        "192.168.1.1 up -",
+        "192.168.1.1:80 up 4294967295",
+    ] {
+        let before = again.clone();
+        assert!(again.adopt_state(&format!("quorum up\n{wrong}\n")).is_err(), "{wrong}");
+        assert_eq!(again, before);
+    }
+}
+
+/// Something that happens to a pool.
+#[derive(Debug, Clone)]
+enum Fact {
+    Checked(u8, bool),
+    Weight(u8, Option<u32>),
+    Config(PoolConfig),
+}
+
+fn any_config() -> impl Strategy<Value = PoolConfig> {
+    let servers = vec((1..5_u8, 0..4_u32), 0..4);
+    let counts = (1..3_u32, 1..3_u32, 1..4_u32, 0..3_u32);
+    (servers, any::<[bool; 3]>(), counts).prop_map(
+        |(servers, [sorry, inhibit, alpha], (rise, fall, quorum, hysteresis))| {
+            let servers: BTreeMap<_, _> = servers.into_iter().collect();
+            let servers = servers.into_iter().map(|(number, weight)| server(number).with_weight(weight));
+            let config = PoolConfig::new(["tcp://10.0.0.1:80", "fwmark:7"].map(|text| Service::new(id(text))))
+                .with_servers(servers)
+                .with_inhibit_on_failure(inhibit)
+                .with_alpha(alpha)
+                .with_rise_and_fall(rise, fall)
+                .with_quorum(quorum, hysteresis.min(quorum - 1));
+            if sorry { config.with_sorry_server(server(99)) } else { config }
+        },
+    )
+}
+
+fn any_fact() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        8 => (1..5_u8, any::<bool>()).prop_map(|(number, is_well)| Fact::Checked(number, is_well)),
+        2 => (1..5_u8, proptest::option::of(0..4_u32)).prop_map(|(number, weight)| Fact::Weight(number, weight)),
+        1 => any_config().prop_map(Fact::Config),
+    ]
+}
+
+fn take_in(pool: &mut Pool, fact: Fact) -> PoolChanges {
+    match fact {
+        // A server that the pool does not have is no fact.
+        Fact::Checked(number, is_well) => pool.checked(&address(number), is_well).unwrap_or_default(),
+        Fact::Weight(number, weight) => pool.set_weight(&address(number), weight).unwrap_or_default(),
+        Fact::Config(config) => pool.set_config(config).unwrap(),
+    }
+}
+
+/// Whether anybody could answer.
+fn has_candidate(pool: &Pool) -> bool {
+    let is_live = |(server, state): (&Destination, ServerState)| state.is_up && weight(server, state) > 0;
+    let sorry = pool.config.sorry_server.as_ref().is_some_and(|sorry| sorry.weight > 0);
+    pool.servers().any(is_live) || (sorry && !pool.has_quorum)
+}
+
+fn is_active(table: &Table) -> bool {
+    table.services().all(|(_, mut destinations)| destinations.any(|destination| destination.weight > 0))
+}
+
+proptest! {
+    #[test]
+    fn a_pool_is_never_empty_while_anybody_could_answer(config in any_config(), facts in vec(any_fact(), 0..30)) {
+        let mut pool = Pool::new(config).unwrap();
+        let mut kernel = pool.table();
+        for fact in facts {
+            let was_active = is_active(&kernel);
+            let changes = take_in(&mut pool, fact);
+            for command in changes.plan.commands() {
+                prop_assert_eq!(kernel.run(command), Ok(()));
+                prop_assert!(is_active(&kernel) || !was_active || !has_candidate(&pool));
+            }
+            prop_assert_eq!(&kernel, &pool.table());
+            prop_assert_eq!(is_active(&kernel), has_candidate(&pool));
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_twice(config in any_config(), facts in vec(any_fact(), 0..30)) {
+        let mut pool = Pool::new(config).unwrap();
+        let mut has_quorum = pool.has_quorum();
+        for fact in facts {
+            let known: BTreeMap<_, _> = pool.servers().map(|(server, state)| (server.address, state.is_up)).collect();
+            for event in take_in(&mut pool, fact).events {
+                match event {
+                    PoolEvent::QuorumGained => prop_assert!(!std::mem::replace(&mut has_quorum, true)),
+                    PoolEvent::QuorumLost => prop_assert!(std::mem::replace(&mut has_quorum, false)),
+                    PoolEvent::ServerUp(address) => prop_assert!(!known[&address]),
+                    PoolEvent::ServerDown(address) => prop_assert!(known[&address]),
+                }
+            }
+            prop_assert_eq!(has_quorum, pool.has_quorum());
+        }
+    }
+
+    #[test]
+    fn the_table_depends_on_the_facts_and_not_on_their_order(
+        config in any_config(),
+        results in vec(vec(any::<bool>(), 0..6), 4),
+        order in vec(0..4_usize, 0..40),
+    ) {
+        // With a hysteresis the quorum remembers.
+        let config = PoolConfig { hysteresis: 0, ..config };
+        let (mut one, mut other) = (Pool::new(config.clone()).unwrap(), Pool::new(config).unwrap());
+        let check = |pool: &mut Pool, number: usize, is_well: bool| {
+            let _ = pool.checked(&address(u8::try_from(number).unwrap() + 1), is_well);
+        };
+        for (number, results) in results.iter().enumerate() {
+            results.iter().for_each(|is_well| check(&mut one, number, *is_well));
+        }
+        let mut left: Vec<_> = results.iter().map(|results| results.iter()).collect();
+        for number in order.into_iter().chain((0..4).flat_map(|number| [number; 6])) {
+            if let Some(is_well) = left[number].next() {
+                check(&mut other, number, *is_well);
+            }
+        }
+        prop_assert_eq!(one.table(), other.table());
+    }
+
+    #[test]
+    fn a_restart_finds_what_was_there(config in any_config(), facts in vec(any_fact(), 0..20)) {
+        let mut pool = Pool::new(config).unwrap();
+        for fact in facts {
+            let _ = take_in(&mut pool, fact);
+        }
+        let mut again = Pool::new(pool.config().clone()).unwrap();
+        again.adopt_state(&pool.state_text()).unwrap();
+        prop_assert_eq!(again.table(), pool.table());
+        prop_assert!(again.reconcile(pool.table()).is_empty());
+    }
+}
