@@ -15,6 +15,7 @@ use crate::apply;
 use crate::connector::Connector;
 use crate::destination::check_weight;
 use crate::error::{failed, refused};
+use crate::lock::{Held, NamespaceLock, OtherWriter, other_writers};
 use crate::proc::{Connections, parse_overview, parse_total_stats};
 use crate::transport::{Failure, Mode, Namespace, Refusal};
 use crate::wire::{
@@ -404,6 +405,48 @@ impl Client {
         let edit = Command::EditDestination(*id, destination.with_weight(weight));
         self.send(&[edit]).into_single().map_err(|error| Error { operation, ..error })?;
         Ok(before)
+    }
+
+    /// Takes the lock of the network namespace, so that two programs of ours never look after pools in it at once. It is
+    /// advisory: whoever does not ask for it is not held up. Error of its own: `Locked`.
+    pub fn lock(&self) -> Result<NamespaceLock, Error> {
+        NamespaceLock::take(&self.connector).map_err(|held| match held {
+            Held::By(process) => Error::new(Operation::Lock, ErrorKind::Locked(process)),
+            Held::Failed(failure) => self.failed(Operation::Lock, failure),
+        })
+    }
+
+    /// The programs known to change IPVS tables by themselves, such as keepalived, that run in the network namespace: what
+    /// two of them want is set back and forth for ever.
+    pub fn other_writers(&self) -> Result<Vec<OtherWriter>, Error> {
+        other_writers(&self.connector).map_err(|failure| self.proc_failed(Operation::OtherWriters, failure))
+    }
+
+    /// Makes this director what a VRRP script wants of it: the daemon runs, the one with the other role does not, and what
+    /// is so already is left alone. Without a daemon, none runs. Says whether anything was changed.
+    ///
+    /// What is 0 or absent in `daemon` may be as it is. The other one is stopped first, as a script does it.
+    pub fn set_sync_role(&self, daemon: Option<&SyncDaemon>) -> Result<bool, Error> {
+        if let Some(daemon) = daemon {
+            daemon.check().map_err(|argument| Error::new(Operation::StartDaemon(daemon.role), argument))?;
+        }
+        let (mut changed, mut runs) = (false, false);
+        for running in self.daemons()? {
+            if daemon.is_some_and(|daemon| daemon.is_met_by(&running)) {
+                runs = true;
+                continue;
+            }
+            match self.stop_daemon(running.role) {
+                Err(Error { kind: ErrorKind::NoSuchDaemon, .. }) => {}
+                result => result?,
+            }
+            changed = true;
+        }
+        if let Some(daemon) = daemon.filter(|_| !runs) {
+            self.start_daemon(daemon)?;
+            changed = true;
+        }
+        Ok(changed)
     }
 
     /// The settings of the services that a scope names.

@@ -92,6 +92,18 @@ impl SyncDaemon {
         Ok(())
     }
 
+    /// Whether a daemon that runs is as this one asks for.
+    pub(crate) fn is_met_by(&self, running: &Self) -> bool {
+        let is_met = |asked: u16, has: u16| asked == 0 || asked == has;
+        self.role == running.role
+            && self.interface == running.interface
+            && is_met(self.sync_id.into(), running.sync_id.into())
+            && is_met(self.max_length, running.max_length)
+            && is_met(self.port, running.port)
+            && is_met(self.ttl.into(), running.ttl.into())
+            && self.group.is_none_or(|group| running.group == Some(group))
+    }
+
     /// The group that a listing shows where none was asked for.
     pub const DEFAULT_GROUP: IpAddr = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 81));
 }

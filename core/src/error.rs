@@ -62,6 +62,10 @@ pub enum Operation {
     Overview,
     /// Making the table what it should be.
     Apply,
+    /// Taking the lock of the network namespace.
+    Lock,
+    /// Looking for other programs that change the table.
+    OtherWriters,
     /// Reading all settings.
     Settings,
     /// Reading one setting.
@@ -98,6 +102,8 @@ impl Operation {
             Self::TotalStats => "total_stats",
             Self::Overview => "overview",
             Self::Apply => "apply",
+            Self::Lock => "lock",
+            Self::OtherWriters => "other_writers",
             Self::Settings => "settings",
             Self::Setting(_) => "setting",
             Self::SetSetting(_) => "set_setting",
@@ -164,6 +170,8 @@ impl fmt::Display for Operation {
             Self::TotalStats => f.write_str("read the counters of all services together"),
             Self::Overview => f.write_str("read the public part of the table"),
             Self::Apply => f.write_str("apply the table"),
+            Self::Lock => f.write_str("take the lock of the network namespace"),
+            Self::OtherWriters => f.write_str("look for other programs that change the table"),
             Self::Settings => f.write_str("read the settings"),
             Self::Setting(name) => write!(f, "read the setting {name}"),
             Self::SetSetting(name) => write!(f, "write the setting {name}"),
@@ -287,6 +295,12 @@ pub enum ErrorKind {
         /// What the system said.
         error: io::Error,
     },
+    /// Another program of this library's looks after pools in the network namespace (`EWOULDBLOCK`).
+    #[error(
+        "{} looks after the pools of this network namespace already; stop it first",
+        _0.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
+    )]
+    Locked(Option<i32>),
     /// The socket or a file of the kernel's failed.
     #[error("the kernel cannot be reached: {}", plain(_0))]
     Io(#[source] io::Error),
@@ -320,6 +334,7 @@ impl ErrorKind {
             Self::DestinationRefused => "destination_refused",
             Self::DaemonRefused => "daemon_refused",
             Self::SettingDenied { .. } => "setting_denied",
+            Self::Locked(_) => "locked",
             Self::Io(_) => "io",
             Self::Malformed(_) => "malformed",
         }
@@ -363,6 +378,7 @@ impl Error {
             ErrorKind::Io(error) | ErrorKind::Namespace { error, .. } | ErrorKind::SettingDenied { error, .. } => {
                 return error.raw_os_error();
             }
+            ErrorKind::Locked(_) => Errno::WOULDBLOCK,
             ErrorKind::Malformed(_) => Errno::BADMSG,
         };
         Some(errno.raw_os_error())

@@ -28,8 +28,10 @@ mod connection;
 mod connector;
 mod daemon;
 mod destination;
+mod drain;
 mod error;
 mod info;
+mod lock;
 mod overview;
 mod pool;
 mod proc;
@@ -43,6 +45,7 @@ mod stats;
 mod table;
 mod timeouts;
 mod transport;
+mod watch;
 mod wire;
 
 pub use apply::{Applied, ApplyOptions};
@@ -54,8 +57,10 @@ pub use destination::{
     DEFAULT_WEIGHT, Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum, TunnelParts, WEIGHT_MAX,
     parse_destination_address,
 };
+pub use drain::{Drain, DrainOptions, DrainProgress, DrainState};
 pub use error::{Error, ErrorKind, InvalidArgument, Operation};
 pub use info::{Info, Version};
+pub use lock::{NamespaceLock, OtherWriter};
 pub use overview::{OverviewDestination, OverviewId, OverviewService};
 pub use pool::{Pool, PoolChanges, PoolConfig, PoolEvent, ServerState};
 pub use proc::Connections;
@@ -69,3 +74,4 @@ pub use setting::{SETTINGS, Setting, SettingKind, SettingValue};
 pub use stats::Stats;
 pub use table::{Plan, Table};
 pub use timeouts::{TIMEOUT_MAX, Timeouts};
+pub use watch::{Change, FieldChange, changes};

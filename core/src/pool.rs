@@ -320,12 +320,13 @@ impl Pool {
     /// the quorum.
     #[must_use]
     pub fn state_text(&self) -> String {
-        let mut text = format!("quorum {}\n", if self.has_quorum { "up" } else { "down" });
-        for (server, state) in self.servers() {
+        let up = |is_up| if is_up { "up" } else { "down" };
+        let servers = self.servers().map(|(server, state)| {
             let weight = state.weight.map_or_else(|| "-".to_owned(), |weight| weight.to_string());
-            text += &format!("{} {} {weight}\n", server.address, if state.is_up { "up" } else { "down" });
-        }
-        text
+            format!("{} {} {weight}", server.address, up(state.is_up))
+        });
+        let lines = std::iter::once(format!("quorum {}", up(self.has_quorum))).chain(servers);
+        lines.map(|line| line + "\n").collect()
     }
 
     /// Takes over what [`state_text`](Self::state_text) wrote, also for another configuration: servers that are not there any

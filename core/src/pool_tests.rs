@@ -28,8 +28,8 @@ fn pool(config: PoolConfig) -> Pool {
 
 /// What follows: the rules, then what happened.
 fn said(changes: &PoolChanges) -> String {
-    let events: String = changes.events.iter().map(|event| format!("{event}\n")).collect();
-    format!("{}{events}", changes.plan)
+    let events = changes.events.iter().map(|event| event.to_string() + "\n");
+    changes.plan.to_string() + &events.collect::<String>()
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn services_share_the_servers() {
 
 #[test]
 fn what_cannot_be_right_is_refused() {
-    let field = |config: PoolConfig| Pool::new(config).map(|_| "none").unwrap_or_else(|error| error.field);
+    let field = |config: PoolConfig| Pool::new(config).map_or_else(|error| error.field, |_| "none");
     assert_eq!(field(PoolConfig::new([])), "services");
     assert_eq!(field(PoolConfig::new([Service::new(id("fwmark:1")), Service::new(id("fwmark:1"))])), "services");
     assert_eq!(field(config().with_quorum(0, 0)), "quorum");
@@ -328,7 +328,9 @@ proptest! {
             let _ = pool.checked(&address(u8::try_from(number).unwrap() + 1), is_well);
         };
         for (number, results) in results.iter().enumerate() {
-            results.iter().for_each(|is_well| check(&mut one, number, *is_well));
+            for is_well in results {
+                check(&mut one, number, *is_well);
+            }
         }
         let mut left: Vec<_> = results.iter().map(|results| results.iter()).collect();
         for number in order.into_iter().chain((0..4).flat_map(|number| [number; 6])) {

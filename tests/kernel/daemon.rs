@@ -112,3 +112,30 @@ fn refusals_have_their_kind_and_number() {
     let error = client.start_daemon(&SyncDaemon::new(Role::Backup, "")).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::InvalidArgument(_)), "{error}");
 }
+
+/// As a VRRP script says it again and again.
+#[test]
+fn a_director_takes_its_role_and_keeps_it() {
+    let (namespace, client) = director();
+    let roles = || client.daemons().unwrap().iter().map(|daemon| daemon.role).collect::<Vec<_>>();
+    assert!(client.set_sync_role(Some(&daemon(Role::Backup))).unwrap());
+    assert!(!client.set_sync_role(Some(&daemon(Role::Backup))).unwrap());
+    assert!(client.set_sync_role(Some(&daemon(Role::Master))).unwrap());
+    assert!(!client.set_sync_role(Some(&daemon(Role::Master))).unwrap());
+    assert_eq!(roles(), [Role::Master]);
+    assert!(namespace.debian("-L --daemon").success().starts_with("master sync daemon"));
+    // Other settings are another daemon.
+    let mut other = daemon(Role::Master);
+    other.sync_id = 9;
+    assert!(client.set_sync_role(Some(&other)).unwrap());
+    assert_eq!(client.daemons().unwrap()[0].sync_id, 9);
+    // Both may run; one role is one.
+    client.start_daemon(&daemon(Role::Backup)).unwrap();
+    assert!(client.set_sync_role(Some(&other)).unwrap());
+    assert_eq!(roles(), [Role::Master]);
+    assert!(client.set_sync_role(None).unwrap());
+    assert!(!client.set_sync_role(None).unwrap());
+    assert!(roles().is_empty());
+    let error = client.set_sync_role(Some(&SyncDaemon::new(Role::Backup, "nosuch0"))).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NoSuchInterface), "{error}");
+}

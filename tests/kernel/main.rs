@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
 
+mod apply;
 mod batch;
 mod cli;
 mod client;
@@ -10,6 +11,7 @@ mod connection;
 mod daemon;
 mod destination;
 mod differential;
+mod drain;
 mod faces;
 mod manual;
 mod namespace;

@@ -1,0 +1,188 @@
+//! Taking a destination out softly: weight 0, a wait until its connections are gone or a deadline has passed, then deletion.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::{Client, Error, ErrorKind, Operation, Protocol, ServiceId};
+
+/// What a drain waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DrainOptions {
+    /// How long it waits at most; at the end the destination is deleted with the connections that it still has. Nothing
+    /// waits for ever.
+    pub deadline: Option<Duration>,
+    /// Whether it waits for inactive connections too: for TCP those that are beginning or ending. A UDP service has no
+    /// others, so there it always does.
+    pub inactive: bool,
+    /// Whether it waits until no client is bound to the destination by persistence. Such a client still makes new
+    /// connections to a destination of weight 0, unless the setting `expire_quiescent_template` is on, and each
+    /// connection binds it longer: without that setting or a deadline this may take for ever.
+    pub persistent: bool,
+}
+
+impl DrainOptions {
+    /// The same options with a deadline.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The same options, waiting for inactive connections or not.
+    #[must_use]
+    pub fn with_inactive(mut self, inactive: bool) -> Self {
+        self.inactive = inactive;
+        self
+    }
+
+    /// The same options, waiting for persistence or not.
+    #[must_use]
+    pub fn with_persistent(mut self, persistent: bool) -> Self {
+        self.persistent = persistent;
+        self
+    }
+}
+
+/// How a drain stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DrainState {
+    /// Connections are left.
+    Waiting,
+    /// None was left, and the destination is deleted.
+    Drained,
+    /// The deadline passed, and the destination is deleted with the connections that it had.
+    DeadlinePassed,
+    /// Somebody else deleted it.
+    Gone,
+    /// Somebody else gave it a weight again: it is left alone.
+    Overruled,
+}
+
+impl fmt::Display for DrainState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Waiting => "waiting",
+            Self::Drained => "drained",
+            Self::DeadlinePassed => "deadline-passed",
+            Self::Gone => "gone",
+            Self::Overruled => "overruled",
+        })
+    }
+}
+
+/// What a look at a destination that is drained showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainProgress {
+    /// How it stands.
+    pub state: DrainState,
+    /// Active connections.
+    pub active_connections: u32,
+    /// Other connections.
+    pub inactive_connections: u32,
+    /// Persistence templates.
+    pub persistent_connections: u32,
+}
+
+/// A destination that is being drained. Nothing happens by itself: each [`step`](Self::step) looks once. Dropped, it leaves
+/// the destination with weight 0.
+#[derive(Debug)]
+pub struct Drain {
+    service: ServiceId,
+    address: SocketAddr,
+    weight_before: u32,
+    options: DrainOptions,
+    end: Option<Instant>,
+    state: DrainState,
+}
+
+impl Drain {
+    /// Sets the weight 0. Errors of its own: `NoSuchService`, `NoSuchDestination`.
+    pub fn begin(
+        client: &Client,
+        service: &ServiceId,
+        address: &SocketAddr,
+        options: DrainOptions,
+    ) -> Result<Self, Error> {
+        let weight_before = client.set_weight(service, address, 0)?;
+        // What is too far away is never.
+        let end = options.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
+        Ok(Self { service: *service, address: *address, weight_before, options, end, state: DrainState::Waiting })
+    }
+
+    /// The weight that it had.
+    #[must_use]
+    pub fn weight_before(&self) -> u32 {
+        self.weight_before
+    }
+
+    /// How long it waits at most from now on.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        self.end.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Looks how many connections are left, and deletes the destination if it is time. After that, only the state is told.
+    pub fn step(&mut self, client: &Client) -> Result<DrainProgress, Error> {
+        let mut progress = DrainProgress {
+            state: self.state,
+            active_connections: 0,
+            inactive_connections: 0,
+            persistent_connections: 0,
+        };
+        if self.state != DrainState::Waiting {
+            return Ok(progress);
+        }
+        let entries = match client.destinations(&self.service) {
+            Err(Error { kind: ErrorKind::NoSuchService, .. }) => Vec::new(),
+            entries => entries?,
+        };
+        let entry = entries.iter().find(|entry| entry.destination.address == self.address);
+        self.state = match entry {
+            None => DrainState::Gone,
+            Some(entry) if entry.destination.weight > 0 => DrainState::Overruled,
+            Some(entry) => {
+                progress.active_connections = entry.active_connections;
+                progress.inactive_connections = entry.inactive_connections;
+                progress.persistent_connections = entry.persistent_connections;
+                self.delete_if_time(client, &progress)?
+            }
+        };
+        progress.state = self.state;
+        Ok(progress)
+    }
+
+    fn delete_if_time(&self, client: &Client, progress: &DrainProgress) -> Result<DrainState, Error> {
+        let is_udp = self.service.protocol() == Some(Protocol::Udp);
+        let is_drained = progress.active_connections == 0
+            && (progress.inactive_connections == 0 || !(self.options.inactive || is_udp))
+            && (progress.persistent_connections == 0 || !self.options.persistent);
+        let state = match self.left() {
+            _ if is_drained => DrainState::Drained,
+            Some(Duration::ZERO) => DrainState::DeadlinePassed,
+            _ => return Ok(DrainState::Waiting),
+        };
+        let was_there = client.remove_destination(&self.service, &self.address)?;
+        Ok(if was_there { state } else { DrainState::Gone })
+    }
+
+    /// Restores the weight that it had, if it still waits, and says whether it did.
+    pub fn cancel(self, client: &Client) -> Result<bool, Error> {
+        if self.state != DrainState::Waiting {
+            return Ok(false);
+        }
+        match client.set_weight(&self.service, &self.address, self.weight_before) {
+            Ok(_) => Ok(true),
+            Err(Error { kind: ErrorKind::NoSuchService | ErrorKind::NoSuchDestination, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is drained, for people and logs.
+    #[must_use]
+    pub fn object(&self) -> Option<String> {
+        Operation::SetWeight(self.service, self.address).object()
+    }
+}

@@ -1,0 +1,89 @@
+//! A lock for each network namespace, by which programs that look after pools keep out of each other's way. It is advisory:
+//! who does not ask for it is not held up. Besides, who else is known to change IPVS tables.
+
+use std::fs;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::path::PathBuf;
+
+use rustix::io::Errno;
+use rustix::net::sockopt;
+
+use crate::connector::Connector;
+use crate::transport::Failure;
+
+/// An abstract name of a Unix socket: such names are of a network namespace, and end with whoever holds them.
+const NAME: &[u8] = b"ipvs/pools";
+
+/// Programs that change IPVS tables by themselves, as the kernel names them: 15 bytes at most.
+const OTHERS: [&str; 4] = ["keepalived", "ldirectord", "kube-proxy", "surealived"];
+
+/// The lock of a network namespace, held until it is dropped or the process ends.
+#[derive(Debug)]
+#[must_use = "it is held only until it is dropped"]
+pub struct NamespaceLock {
+    _socket: UnixListener,
+}
+
+/// Why it is not ours.
+#[derive(Debug)]
+pub(crate) enum Held {
+    /// Another process has it; its number, where that can be told.
+    By(Option<i32>),
+    /// It cannot be asked for.
+    Failed(Failure),
+}
+
+impl NamespaceLock {
+    pub(crate) fn take(connector: &Connector) -> Result<Self, Held> {
+        let taken = connector.in_namespace(|| {
+            let address = SocketAddr::from_abstract_name(NAME)?;
+            match UnixListener::bind_addr(&address) {
+                Err(error) if error.raw_os_error() == Some(Errno::ADDRINUSE.raw_os_error()) => {
+                    Ok(Err(holder(&address)))
+                }
+                socket => socket.map(Ok),
+            }
+        });
+        match taken {
+            Ok(Ok(socket)) => Ok(Self { _socket: socket }),
+            Ok(Err(process)) => Err(Held::By(process)),
+            Err(failure) => Err(Held::Failed(failure)),
+        }
+    }
+}
+
+/// The process that holds it.
+fn holder(address: &SocketAddr) -> Option<i32> {
+    let stream = UnixStream::connect_addr(address).ok()?;
+    let credentials = sockopt::socket_peercred(stream).ok()?;
+    Some(credentials.pid.as_raw_nonzero().get())
+}
+
+/// Another program that looks after IPVS tables.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct OtherWriter {
+    /// Its name.
+    pub name: String,
+    /// Its process number.
+    pub process: u32,
+}
+
+/// Those in the namespace. A process that cannot be looked at is none.
+pub(crate) fn other_writers(connector: &Connector) -> Result<Vec<OtherWriter>, Failure> {
+    connector.in_namespace(|| {
+        let own = fs::read_link("/proc/thread-self/ns/net")?;
+        let mut found: Vec<_> = fs::read_dir("/proc")?.filter_map(|entry| writer(&entry.ok()?.path(), &own)).collect();
+        found.sort_by_key(|writer| writer.process);
+        Ok::<_, io::Error>(found)
+    })
+}
+
+fn writer(process: &std::path::Path, namespace: &PathBuf) -> Option<OtherWriter> {
+    let number = process.file_name()?.to_str()?.parse().ok()?;
+    let name = fs::read_to_string(process.join("comm")).ok()?.trim_end().to_owned();
+    let is_known = OTHERS.contains(&name.as_str()) && fs::read_link(process.join("ns/net")).ok()? == *namespace;
+    is_known.then_some(OtherWriter { name, process: number })
+}
