@@ -123,19 +123,25 @@ pub(crate) fn plan(client: &Client, wanted: &Table, scope: &Scope) -> Result<Pla
 pub(crate) fn apply(client: &Client, wanted: &Table, options: &ApplyOptions) -> Result<Applied, Error> {
     check(wanted, &options.scope)?;
     let before = client.current_table(&options.scope)?;
+    let mut applied = follow(client, before.plan_to(wanted), wanted, &options.scope)?;
+    if options.rollback && !applied.is_done() {
+        applied.rolled_back = Some(roll_back(client, &before, &options.scope));
+    }
+    Ok(applied)
+}
+
+/// Runs a plan that makes the table what it should be, and looks again while others change it.
+pub(crate) fn follow(client: &Client, plan: Plan, wanted: &Table, scope: &Scope) -> Result<Applied, Error> {
     let mut applied = Applied::default();
-    applied.run(client, before.plan_to(wanted))?;
+    applied.run(client, plan)?;
     for _ in 1..ROUNDS {
         if applied.is_done() || !applied.is_overtaken() {
             break;
         }
-        let plan = client.current_table(&options.scope)?.plan_to(wanted);
+        let plan = client.current_table(scope)?.plan_to(wanted);
         applied.failed.clear();
         applied.not_sent.clear();
         applied.run(client, plan)?;
-    }
-    if options.rollback && !applied.is_done() {
-        applied.rolled_back = Some(roll_back(client, &before, &options.scope));
     }
     Ok(applied)
 }

@@ -23,8 +23,8 @@ use crate::wire::{
 };
 use crate::{
     Applied, ApplyOptions, Command, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Info, InvalidArgument,
-    Operation, OverviewService, Plan, Report, Role, SETTINGS, Scope, Service, ServiceEntry, ServiceId, Setting,
-    SettingValue, Stats, SyncDaemon, Table, Timeouts, Tunnel,
+    Operation, OverviewService, Plan, Pool, PoolChanges, Report, Role, SETTINGS, Scope, Service, ServiceEntry,
+    ServiceId, Setting, SettingValue, Stats, SyncDaemon, Table, Timeouts, Tunnel,
 };
 
 /// Where the calling thread's namespace shows; `/proc/net` is the main thread's.
@@ -471,6 +471,23 @@ impl Client {
     /// Nothing is transactional. When others change the table meanwhile it is looked at again, up to five times.
     pub fn apply(&self, wanted: &Table, options: &ApplyOptions) -> Result<Applied, Error> {
         apply::apply(self, wanted, options)
+    }
+
+    /// Lets a pool take over what the kernel holds, and makes the table what the pool then wants: at the start of a checker.
+    pub fn adopt(&self, pool: &mut Pool) -> Result<Applied, Error> {
+        pool.adopt(&self.current_table(&pool.scope())?);
+        self.reconcile(pool)
+    }
+
+    /// Does what follows from a fact for a pool. If somebody else has changed its services meanwhile, they are made what it
+    /// wants as by [`reconcile`](Self::reconcile).
+    pub fn follow(&self, pool: &Pool, changes: &PoolChanges) -> Result<Applied, Error> {
+        apply::follow(self, changes.plan.clone(), &pool.table(), &pool.scope())
+    }
+
+    /// Makes the services of a pool what it wants, whoever changed them: what was done is the drift that was found.
+    pub fn reconcile(&self, pool: &Pool) -> Result<Applied, Error> {
+        self.apply(&pool.table(), &ApplyOptions::default().with_scope(pool.scope()))
     }
 
     /// Runs many commands, in order, with a few system calls; one that fails does not stop the rest.

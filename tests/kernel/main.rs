@@ -15,6 +15,7 @@ mod drain;
 mod faces;
 mod manual;
 mod namespace;
+mod pool;
 mod restore;
 mod save;
 mod service;
