@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs_core::rules::{self, parse_changes};
-use ipvs_core::{Ensured, Options, WEIGHT_MAX};
+use ipvs_core::{Drain, Ensured, Options, WEIGHT_MAX};
 use mlua::prelude::*;
 
 use crate::argument::{self, Arguments, Fields, Reading, Wrong, number, optional, seconds, switch};
 use crate::call::{Answer, function, loop_function, steps, userdata};
 use crate::command::COMMANDS;
-use crate::{command, connection, daemon, destination, report, service, setting, stats, timeouts};
+use crate::drain::{self, LuaDrain};
+use crate::pool::{self, LuaPool};
+use crate::table::{self, given};
+use crate::{command, connection, daemon, destination, report, service, setting, stats, timeouts, watch};
 
 /// How long an operation waits unless told otherwise: short, since the host is a proxy with other things to do.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -69,6 +72,16 @@ const METHODS: &[(&str, usize, Method)] = &[
     ("batch", 1, batch),
     ("save", 0, save),
     ("restore", 2, restore),
+    ("plan", 2, plan),
+    ("apply", 2, apply),
+    ("adopt", 1, adopt),
+    ("follow", 2, follow),
+    ("reconcile", 1, reconcile),
+    ("drain", 3, drain),
+    ("watch", 0, |lua, client, _| watch::watch(lua, Arc::clone(client))),
+    ("set_sync_role", 1, set_sync_role),
+    ("lock", 0, lock),
+    ("other_writers", 0, other_writers),
 ];
 
 /// Methods to be called in a loop.
@@ -256,4 +269,86 @@ fn clear(value: &LuaValue) -> Reading<bool> {
     let clear = fields.take("clear", switch)?.unwrap_or_default();
     fields.finish()?;
     Ok(clear)
+}
+
+fn plan(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
+    let given = arguments.next(given)?;
+    let options = arguments.next(|value| optional(value, table::options))?.unwrap_or_default();
+    Ok(LuaValue::Table(table::plan_to_lua(lua, &client.plan(&given.read()?, &options.scope)?)?))
+}
+
+fn apply(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
+    let given = arguments.next(given)?;
+    let options = arguments.next(|value| optional(value, table::options))?.unwrap_or_default();
+    table::answer(lua, &client.apply(&given.read()?, &options)?)
+}
+
+fn pool(value: &LuaValue) -> Reading<LuaUserDataRef<LuaPool>> {
+    let pool = value.as_userdata().and_then(|pool| pool.borrow::<LuaPool>().ok());
+    pool.ok_or_else(|| argument::wrong_type("pool", "a pool", value))
+}
+
+fn adopt(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
+    let pool = arguments.next(pool)?;
+    let applied = client.adopt(&mut pool.0.borrow_mut())?;
+    table::answer(lua, &applied)
+}
+
+fn follow(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
+    let pool = arguments.next(pool)?;
+    let changes = arguments.next(pool::changes)?;
+    table::answer(lua, &client.follow(&pool.0.borrow(), &changes)?)
+}
+
+fn reconcile(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
+    let pool = arguments.next(pool)?;
+    table::answer(lua, &client.reconcile(&pool.0.borrow())?)
+}
+
+fn drain(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
+    let id = arguments.next(service::id)?;
+    let address = arguments.next(destination::id)?;
+    let options = arguments.next(|value| optional(value, drain::options))?.unwrap_or_default();
+    let drain = Drain::begin(client, &id, &address, options)?;
+    let drain = LuaDrain { client: Arc::clone(client), drain: RefCell::new(Some(drain)) };
+    Ok(drain.into_lua(lua)?)
+}
+
+/// Says whether anything was changed; nil is no role.
+fn set_sync_role(_: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
+    let daemon = arguments.next(|value| optional(value, daemon::settings))?;
+    Ok(LuaValue::Boolean(client.set_sync_role(daemon.as_ref())?))
+}
+
+/// Held until it is closed or collected.
+struct Lock(RefCell<Option<ipvs_core::NamespaceLock>>);
+
+impl LuaUserData for Lock {
+    fn add_fields<F: LuaUserDataFields<Self>>(fields: &mut F) {
+        fields.add_meta_field("__name", "ipvs.Lock");
+        fields.add_meta_field_with("__close", |lua| function(lua, "close", 2, release));
+        fields.add_meta_field_with("__index", |lua| {
+            lua.create_table_from([("close", function(lua, "close", 2, release)?)])
+        });
+    }
+}
+
+fn release(_: &Lua, arguments: &mut Arguments) -> Answer {
+    userdata::<Lock>(arguments, "lock")?.0.take();
+    Ok(DONE)
+}
+
+fn lock(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
+    Ok(Lock(RefCell::new(Some(client.lock()?))).into_lua(lua)?)
+}
+
+fn other_writers(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
+    let writers = lua.create_table()?;
+    for writer in client.other_writers()? {
+        let entry = lua.create_table()?;
+        entry.raw_set("name", writer.name)?;
+        entry.raw_set("process", writer.process)?;
+        writers.raw_push(entry)?;
+    }
+    Ok(LuaValue::Table(writers))
 }

@@ -7,13 +7,17 @@ mod command;
 mod connection;
 mod daemon;
 mod destination;
+mod drain;
 mod error;
 mod overview;
+mod pool;
 mod report;
 mod service;
 mod setting;
 mod stats;
+mod table;
 mod timeouts;
+mod watch;
 
 use ipvs_core::rules::{RuleDisplay, parse_changes};
 use ipvs_core::scheduler;
@@ -33,6 +37,7 @@ fn ipvs(lua: &Lua) -> LuaResult<LuaTable> {
     module.raw_set("overview", function(lua, "overview", 0, overview)?)?;
     module.raw_set("parse_rules", function(lua, "parse_rules", 1, parse_rules)?)?;
     module.raw_set("format_rule", function(lua, "format_rule", 1, format_rule)?)?;
+    module.raw_set("pool", function(lua, "pool", 1, pool::new)?)?;
     module.raw_set("assert", face(lua)?.get::<LuaFunction>("assert")?)?;
     #[cfg(debug_assertions)]
     module.raw_set("_panic", function(lua, "_panic", 0, panics)?)?;

@@ -32,6 +32,51 @@ pub enum Change {
     CountersZeroed(ServiceId),
 }
 
+impl Change {
+    /// A short name for programs, such as `destination_changed`; it never changes.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ServiceAdded(_) => "service_added",
+            Self::ServiceRemoved(_) => "service_removed",
+            Self::ServiceChanged(..) => "service_changed",
+            Self::DestinationAdded(..) => "destination_added",
+            Self::DestinationRemoved(..) => "destination_removed",
+            Self::DestinationChanged(..) => "destination_changed",
+            Self::TrafficBegan(..) => "traffic_began",
+            Self::TrafficEnded(..) => "traffic_ended",
+            Self::CountersZeroed(_) => "counters_zeroed",
+        }
+    }
+
+    /// The service that it is about, or that has the destination.
+    #[must_use]
+    pub fn service(&self) -> ServiceId {
+        match self {
+            Self::ServiceAdded(service) => service.id,
+            Self::ServiceRemoved(id)
+            | Self::ServiceChanged(id, _)
+            | Self::DestinationAdded(id, _)
+            | Self::DestinationRemoved(id, _)
+            | Self::DestinationChanged(id, ..)
+            | Self::TrafficBegan(id, _)
+            | Self::TrafficEnded(id, _)
+            | Self::CountersZeroed(id) => *id,
+        }
+    }
+
+    /// The destination that it is about, if it is about one.
+    #[must_use]
+    pub fn destination(&self) -> Option<SocketAddr> {
+        match self {
+            Self::DestinationAdded(_, destination) => Some(destination.address),
+            Self::DestinationRemoved(_, address) | Self::DestinationChanged(_, address, _) => Some(*address),
+            Self::TrafficBegan(_, address) | Self::TrafficEnded(_, address) => *address,
+            _ => None,
+        }
+    }
+}
+
 /// A setting that has another value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FieldChange {

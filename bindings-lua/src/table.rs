@@ -1,0 +1,124 @@
+//! Tables as they should be, scopes, plans, and what became of applying one.
+
+use ipvs_core::{Applied, Command, Error, Plan, Scope, ScopePart, Table};
+use mlua::prelude::*;
+
+use crate::argument::{Fields, Reading, Wrong, parsed, switch, text, wrong_type};
+use crate::call::{Answer, Stop};
+use crate::{command, destination, error, service};
+
+/// A table: rules as text, or a list of services that each have a list `destinations`, such as a snapshot.
+pub(crate) enum Given {
+    Rules(String),
+    Table(Table),
+}
+
+pub(crate) fn given(value: &LuaValue) -> Reading<Given> {
+    if value.is_string() {
+        return text("table", value).map(Given::Rules);
+    }
+    let list = value.as_table().ok_or_else(|| wrong_type("table", "rules or a list of services", value))?;
+    let mut table = Table::new();
+    for (place, entry) in (1..).zip(list.sequence_values::<LuaValue>()) {
+        let entry = entry?;
+        let wrong = |Wrong(text)| Wrong(format!("number {place}: {text}"));
+        let settings = service::settings(&entry).map_err(wrong)?;
+        let mut destinations = Vec::new();
+        if let Some(entry) = entry.as_table() {
+            let list: Option<LuaTable> = entry.get("destinations")?;
+            for destination in list.iter().flat_map(LuaTable::sequence_values::<LuaValue>) {
+                destinations.push(destination::settings(&destination?).map_err(wrong)?);
+            }
+        }
+        table.insert(settings, destinations);
+    }
+    Ok(Given::Table(table))
+}
+
+impl Given {
+    pub fn read(self) -> Result<Table, Stop> {
+        match self {
+            Self::Rules(text) => Ok(Table::from_rules(&text)?),
+            Self::Table(table) => Ok(table),
+        }
+    }
+}
+
+/// `{ scope = { "10.0.0.0/24", "fwmark:1-99" }, rollback = true }`.
+pub(crate) fn options(value: &LuaValue) -> Reading<ipvs_core::ApplyOptions> {
+    let mut fields = Fields::new("options", value)?;
+    let mut options = ipvs_core::ApplyOptions::default();
+    if let Some(scope) = fields.take("scope", scope)? {
+        options.scope = scope;
+    }
+    options.rollback = fields.take("rollback", switch)?.unwrap_or_default();
+    fields.finish()?;
+    Ok(options)
+}
+
+/// One part as text, or a list of them.
+fn scope(name: &'static str, value: &LuaValue) -> Reading<Scope> {
+    if value.is_string() {
+        return Ok(Scope::Only(vec![parsed::<ScopePart>(name, value)?]));
+    }
+    let list = value.as_table().ok_or_else(|| wrong_type(name, "a string or a list of strings", value))?;
+    let parts = list.sequence_values::<LuaValue>().map(|part| parsed::<ScopePart>(name, &part?));
+    parts.collect::<Reading<_>>().map(Scope::Only)
+}
+
+/// `additions` and `removals`, lists of commands as data.
+pub(crate) fn plan_to_lua(lua: &Lua, plan: &Plan) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    table.raw_set("additions", commands(lua, &plan.additions)?)?;
+    table.raw_set("removals", commands(lua, &plan.removals)?)?;
+    Ok(table)
+}
+
+pub(crate) fn plan_from_lua(fields: &mut Fields) -> Reading<Plan> {
+    let mut plan = Plan::default();
+    plan.additions = fields.take("additions", |_, value| command::list(value))?.unwrap_or_default();
+    plan.removals = fields.take("removals", |_, value| command::list(value))?.unwrap_or_default();
+    Ok(plan)
+}
+
+fn commands(lua: &Lua, commands: &[Command]) -> LuaResult<LuaTable> {
+    let list = lua.create_table_with_capacity(commands.len(), 0)?;
+    for command in commands {
+        list.raw_push(command::to_lua(lua, command)?)?;
+    }
+    Ok(list)
+}
+
+/// What was done if all was, else `nil` and the first error, which has it as its field `applied`.
+pub(crate) fn answer(lua: &Lua, applied: &Applied) -> Answer {
+    let table = applied_to_lua(lua, applied)?;
+    let first = applied.failed.first().map(|(_, error)| error).or(applied.interrupted.as_ref());
+    let Some(first) = first else { return Ok(LuaValue::Table(table)) };
+    let err = error::to_lua(lua, first)?;
+    err.raw_set("applied", table)?;
+    Err(Stop::Made(err))
+}
+
+fn applied_to_lua(lua: &Lua, applied: &Applied) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    table.raw_set("changed", applied.is_changed())?;
+    table.raw_set("done", commands(lua, &applied.done)?)?;
+    let failed = lua.create_table()?;
+    for (command, failure) in &applied.failed {
+        let entry = lua.create_table()?;
+        entry.raw_set("command", command::to_lua(lua, command)?)?;
+        entry.raw_set("error", error::to_lua(lua, failure)?)?;
+        failed.raw_push(entry)?;
+    }
+    table.raw_set("failed", failed)?;
+    table.raw_set("unknown", commands(lua, &applied.unknown)?)?;
+    table.raw_set("not_sent", commands(lua, &applied.not_sent)?)?;
+    let interrupted = applied.interrupted.as_ref();
+    table.raw_set("interrupted", interrupted.map(|error| error::to_lua(lua, error)).transpose()?)?;
+    if let Some(back) = &applied.rolled_back {
+        table.raw_set("rolled_back", back.is_ok())?;
+        let failed: Option<&Error> = back.as_ref().err();
+        table.raw_set("rollback_error", failed.map(|error| error::to_lua(lua, error)).transpose()?)?;
+    }
+    Ok(table)
+}
