@@ -162,6 +162,7 @@ local ipvs = {}
 ---@field line? integer Of a text that is no rules.
 ---@field column? integer
 ---@field report? ipvs.Report Of a batch.
+---@field applied? ipvs.Applied Of a table that was applied.
 
 ---What became of a batch.
 ---@class ipvs.Report
@@ -179,6 +180,96 @@ local ipvs = {}
 ---@field timeout? number How many seconds an exchange with the kernel may wait, 1 unless given; 0 is for ever.
 ---@field netns? string A network namespace, by its name in /run/netns or by its path.
 ---@field load_module? boolean Whether /sbin/modprobe may be run before Linux 5.16. `true` unless given.
+
+---@class ipvs.ApplyOptions
+---@field scope? string|string[] What is ours: ids, networks (`"10.0.0.0/24"`), marks (`"fwmark:1-99"`).
+---@field rollback? boolean Whether the settings from before are restored when something is refused.
+
+---What turns one table into another.
+---@class ipvs.Plan
+---@field additions ipvs.Command[] What is added, changed or raised, and comes first.
+---@field removals ipvs.Command[] Weights that become 0, and what is deleted.
+
+---What became of a table that was applied.
+---@class ipvs.Applied
+---@field changed boolean Whether anything was changed.
+---@field done ipvs.Command[]
+---@field failed ipvs.AppliedFailure[]
+---@field unknown ipvs.Command[] What was sent, and whether it was done is not known.
+---@field not_sent ipvs.Command[]
+---@field interrupted? ipvs.Error What ended it before its end.
+---@field rolled_back? boolean Whether the settings from before are back.
+---@field rollback_error? ipvs.Error
+
+---@class ipvs.AppliedFailure
+---@field command ipvs.Command
+---@field error ipvs.Error
+
+---What a pool is made of, and its policy.
+---@class ipvs.PoolConfig
+---@field services ipvs.ServiceName[] The services that share the servers.
+---@field servers? ipvs.DestinationName[] With the weights that they have while they are well.
+---@field sorry_server? ipvs.DestinationName Who answers while there is no quorum.
+---@field quorum? integer So much weight has to be well. 1 unless given.
+---@field hysteresis? integer The quorum is gained with so much more, and lost with so much less.
+---@field rise? integer So many good results in a row make a failed server well. 1 unless given.
+---@field fall? integer So many bad results in a row make a server failed. 1 unless given.
+---@field inhibit_on_failure? boolean A server that failed is kept with weight 0 instead of being deleted.
+---@field alpha? boolean Servers begin as failed.
+
+---What follows from a fact.
+---@class ipvs.PoolChanges: ipvs.Plan
+---@field events ipvs.PoolEvent[]
+
+---@class ipvs.PoolEvent
+---@field event "server_up"|"server_down"|"quorum_gained"|"quorum_lost"
+---@field server? string
+---@field message string
+
+---@class ipvs.PoolServer
+---@field id string
+---@field up boolean
+---@field weight integer That it has while it is well.
+
+---@class ipvs.DrainOptions
+---@field deadline? number After so many seconds it is deleted with the connections that it has. Never unless given.
+---@field inactive? boolean Whether inactive connections are waited for too, as they always are with UDP.
+---@field persistent? boolean Whether clients that are bound by persistence are waited for.
+
+---@class ipvs.DrainProgress
+---@field state "waiting"|"drained"|"deadline-passed"|"gone"|"overruled"
+---@field active_connections integer
+---@field inactive_connections integer
+---@field persistent_connections integer
+
+---@alias ipvs.ChangeName
+---| "service_added"
+---| "service_removed"
+---| "service_changed"
+---| "destination_added"
+---| "destination_removed"
+---| "destination_changed"
+---| "traffic_began"
+---| "traffic_ended"
+---| "counters_zeroed"
+
+---One change of the table.
+---@class ipvs.Change
+---@field change ipvs.ChangeName What kind.
+---@field service string
+---@field destination? string
+---@field settings? ipvs.ServiceSettings|ipvs.DestinationSettings Of what was added.
+---@field fields? ipvs.FieldChange[] Of what was changed.
+---@field message string
+
+---@class ipvs.FieldChange
+---@field field string
+---@field before string
+---@field after string
+
+---@class ipvs.OtherWriter
+---@field name string
+---@field process integer
 
 ---Connects. The socket is opened by the first operation.
 ---@param options? ipvs.Options
@@ -201,6 +292,11 @@ function ipvs.parse_rules(text) end
 ---@param command ipvs.Command
 ---@return string rule
 function ipvs.format_rule(command) end
+
+---A pool of which nothing is known yet.
+---@param config ipvs.PoolConfig
+---@return ipvs.Pool pool
+function ipvs.pool(config) end
 
 ---`assert` for Lua 5.1 and 5.2, whose own takes no `err`: raises the message.
 ---@generic T
@@ -392,8 +488,130 @@ function client:save() end
 ---@return ipvs.Error? err
 function client:restore(text, options) end
 
+---What `apply` would do now.
+---@param table string|ipvs.ServiceTable[] Rules, or services with `destinations`.
+---@param options? ipvs.ApplyOptions
+---@return ipvs.Plan? plan
+---@return ipvs.Error? err
+function client:plan(table, options) end
+
+---Makes the table what it should be with the fewest commands; what is right is not touched.
+---@param table string|ipvs.ServiceTable[] Rules, or services with `destinations`.
+---@param options? ipvs.ApplyOptions
+---@return ipvs.Applied? applied
+---@return ipvs.Error? err
+function client:apply(table, options) end
+
+---Lets a pool take over what the kernel holds, and makes the table what it wants.
+---@param pool ipvs.Pool
+---@return ipvs.Applied? applied
+---@return ipvs.Error? err
+function client:adopt(pool) end
+
+---Does what follows from a fact.
+---@param pool ipvs.Pool
+---@param changes ipvs.PoolChanges
+---@return ipvs.Applied? applied
+---@return ipvs.Error? err
+function client:follow(pool, changes) end
+
+---Makes the services of a pool what it wants, whoever changed them.
+---@param pool ipvs.Pool
+---@return ipvs.Applied? applied
+---@return ipvs.Error? err
+function client:reconcile(pool) end
+
+---Sets the weight 0 of a destination that is to be deleted when its connections are gone.
+---@param service ipvs.ServiceName
+---@param destination ipvs.DestinationName
+---@param options? ipvs.DrainOptions
+---@return ipvs.Drain? drain
+---@return ipvs.Error? err
+function client:drain(service, destination, options) end
+
+---Looks at the table; each call of the result gives the changes since the last one.
+---@return (fun(): ipvs.Change[]?, ipvs.Error?)? look
+---@return ipvs.Error? err
+function client:watch() end
+
+---Makes this director master or backup, or neither, and says whether anything was changed.
+---@param daemon? ipvs.SyncDaemon
+---@return boolean? changed
+---@return ipvs.Error? err
+function client:set_sync_role(daemon) end
+
+---Takes the lock of the network namespace, by which checkers keep out of each other's way.
+---@return ipvs.Lock? lock
+---@return ipvs.Error? err
+function client:lock() end
+
+---Programs known to change IPVS tables, such as keepalived, that run in the network namespace.
+---@return ipvs.OtherWriter[]? writers
+---@return ipvs.Error? err
+function client:other_writers() end
+
 ---Closes the socket. To close twice does nothing.
 ---@return true done
 function client:close() end
+
+---Services that share real servers, and what is known of each. It does nothing by itself.
+---@class ipvs.Pool
+local pool = {}
+
+---Takes in the result of a check.
+---@param server ipvs.DestinationName
+---@param is_well boolean
+---@return ipvs.PoolChanges changes
+function pool:checked(server, is_well) end
+
+---Sets the weight that a server has while it is well, over failure and recovery; nil is the configured one.
+---@param server ipvs.DestinationName
+---@param weight? integer
+---@return ipvs.PoolChanges changes
+function pool:set_weight(server, weight) end
+
+---Takes another configuration.
+---@param config ipvs.PoolConfig
+---@return ipvs.PoolChanges changes
+function pool:set_config(config) end
+
+---The table that it wants.
+---@return ipvs.ServiceTable[] table
+function pool:table() end
+
+---@return ipvs.PoolServer[] servers
+function pool:servers() end
+
+---@return boolean has_quorum
+function pool:has_quorum() end
+
+---What is known, as text for a file.
+---@return string state
+function pool:state() end
+
+---Takes over what `state` gave.
+---@param state string
+---@return true done
+function pool:adopt_state(state) end
+
+---@class ipvs.Drain
+local drain = {}
+
+---Looks how many connections are left, and deletes the destination if it is time.
+---@return ipvs.DrainProgress? progress
+---@return ipvs.Error? err
+function drain:step() end
+
+---Restores the weight, and says whether it did.
+---@return boolean? restored
+---@return ipvs.Error? err
+function drain:cancel() end
+
+---@class ipvs.Lock
+local lock = {}
+
+---Gives it up.
+---@return true done
+function lock:close() end
 
 return ipvs

@@ -56,6 +56,17 @@ function TestDefinitions.test_functions()
         methods[#methods + 1] = name
     end
     lu.assertItemsEquals(defined "client", methods)
+    ipvs.assert(lb:restore("-A -t 127.0.0.9:80\n-a -t 127.0.0.9:80 -r 127.0.0.1:80 -m\n", { clear = true }))
+    for name, object in pairs {
+        pool = ipvs.pool { services = { "fwmark:1" } },
+        drain = ipvs.assert(lb:drain("tcp://127.0.0.9:80", "127.0.0.1:80")),
+        lock = ipvs.assert(lb:lock()),
+    } do
+        methods = {}
+        for method in pairs(debug.getmetatable(object).__index) do methods[#methods + 1] = method end
+        lu.assertItemsEquals(defined(name), methods)
+        if name == "lock" then object:close() end
+    end
 end
 
 function TestDefinitions.test_fields()
@@ -102,12 +113,35 @@ function TestDefinitions.test_fields()
     check("Error", err, seen)
     check("Report", err.report, seen)
     check("ReportFailure", err.report.failed[1], seen)
+    local _, refused = lb:apply("-A -f 9 -s nosuch\n", { rollback = true })
+    check("Error", refused, seen)
+    check("Applied", refused.applied, seen)
+    check("AppliedFailure", refused.applied.failed[1], seen)
+    local pool = ipvs.pool { services = { "fwmark:8" }, servers = { "192.168.1.1:0" } }
+    local look = ipvs.assert(lb:watch())
+    ipvs.assert(lb:adopt(pool))
+    local changes = pool:checked("192.168.1.1:0", false)
+    check("PoolChanges", changes, seen)
+    check("Plan", { additions = changes.additions, removals = changes.removals }, seen)
+    for _, event in ipairs(changes.events) do check("PoolEvent", event, seen) end
+    check("PoolServer", pool:servers()[1], seen)
+    check("ServiceTable", setmetatable({ stats = {} }, { __index = pool:table()[1] }), seen)
+    ipvs.assert(lb:edit_service { id = "fwmark:8", scheduler = "rr" })
+    for _, change in ipairs(ipvs.assert(look())) do check("Change", change, seen) end
+    ipvs.assert(lb:edit_service "fwmark:8")
+    for _, change in ipairs(ipvs.assert(look())) do
+        check("Change", change, seen)
+        check("FieldChange", change.fields[1], seen)
+    end
+    check("DrainProgress", ipvs.assert(lb:drain("fwmark:8", "192.168.1.1:0")):step(), seen)
+    check("OtherWriter", { name = "keepalived", process = 1 }, seen)
     -- Each field of a class was met, but for those that take a fault to have.
     for class, body in TEXT:gmatch "\n%-%-%-@class ipvs%.(%a+)[^\n]*\n(.-)\n\n" do
-        if not class:find "Settings" and class ~= "Options" and class ~= "Client" then
+        if not (class:find "Settings" or class:find "Options" or class:find "Config") then
             for name in body:gmatch "%-%-%-@field ([a-z_]+)" do
                 local is_met = seen[class .. "." .. name] or seen[class .. "Table." .. name]
-                lu.assertIsTrue(is_met or name == "interrupted", class .. "." .. name .. " was not met")
+                local is_rare = name == "interrupted" or name == "rollback_error"
+                lu.assertIsTrue(is_met or is_rare, class .. "." .. name .. " was not met")
             end
         end
     end
@@ -121,6 +155,9 @@ function TestDefinitions.test_settings()
         SyncDaemon = function(table) lb:start_daemon(table) end,
         Timeouts = function(table) lb:set_timeouts(table) end,
         Options = function(table) ipvs.connect(table) end,
+        ApplyOptions = function(table) lb:apply("", table) end,
+        DrainOptions = function(table) lb:drain("fwmark:1", "1.1.1.1:1", table) end,
+        PoolConfig = function(table) ipvs.pool(table) end,
         Tunnel = function(table) lb:add_destination("fwmark:1", { id = "1.1.1.1:1", tunnel = table }) end,
     } do
         local given = {
@@ -128,6 +165,7 @@ function TestDefinitions.test_settings()
             DestinationSettings = { id = "1.1.1.1:1" },
             SyncDaemon = { role = "master", interface = "lo" },
             Tunnel = { type = "gre" },
+            PoolConfig = { services = { "fwmark:1" } },
         }
         local table_of = given[class] or {}
         table_of.nosuch = true
