@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use ipvs_core::{Pool, PoolChanges, PoolConfig, PoolEvent, WEIGHT_MAX};
+use ipvs_core::{Pool, PoolChanges, PoolConfig, WEIGHT_MAX};
 use mlua::prelude::*;
 
 use crate::argument::{Arguments, Fields, Reading, Wrong, number, optional, switch, text, wrong_type};
@@ -87,14 +87,8 @@ fn changes_to_lua(lua: &Lua, changes: &PoolChanges) -> Answer {
     let events = lua.create_table()?;
     for event in &changes.events {
         let entry = lua.create_table()?;
-        let (name, server) = match event {
-            PoolEvent::ServerUp(address) => ("server_up", Some(address)),
-            PoolEvent::ServerDown(address) => ("server_down", Some(address)),
-            PoolEvent::QuorumGained => ("quorum_gained", None),
-            PoolEvent::QuorumLost => ("quorum_lost", None),
-        };
-        entry.raw_set("event", name)?;
-        entry.raw_set("server", server.map(ToString::to_string))?;
+        entry.raw_set("event", event.name())?;
+        entry.raw_set("server", event.server().map(|address| address.to_string()))?;
         entry.raw_set("message", event.to_string())?;
         events.raw_push(entry)?;
     }

@@ -88,7 +88,7 @@ pub struct DrainProgress {
 
 /// A destination that is being drained. Nothing happens by itself: each [`step`](Self::step) looks once. Dropped, it leaves
 /// the destination with weight 0.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Drain {
     service: ServiceId,
     address: SocketAddr,
@@ -110,6 +110,12 @@ impl Drain {
         // What is too far away is never.
         let end = options.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
         Ok(Self { service: *service, address: *address, weight_before, options, end, state: DrainState::Waiting })
+    }
+
+    /// How it stood at the last step.
+    #[must_use]
+    pub fn state(&self) -> DrainState {
+        self.state
     }
 
     /// The weight that it had.

@@ -138,6 +138,28 @@ pub enum PoolEvent {
     QuorumLost,
 }
 
+impl PoolEvent {
+    /// A short name for programs, such as `server_down`; it never changes.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ServerUp(_) => "server_up",
+            Self::ServerDown(_) => "server_down",
+            Self::QuorumGained => "quorum_gained",
+            Self::QuorumLost => "quorum_lost",
+        }
+    }
+
+    /// The server that it is about, if it is about one.
+    #[must_use]
+    pub fn server(&self) -> Option<SocketAddr> {
+        match self {
+            Self::ServerUp(address) | Self::ServerDown(address) => Some(*address),
+            Self::QuorumGained | Self::QuorumLost => None,
+        }
+    }
+}
+
 impl fmt::Display for PoolEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,13 +8,13 @@ use crate::rules::{self, RuleDisplay, RuleError};
 use crate::{Command, Destination, InvalidArgument, Service, ServiceId, ServiceTable};
 
 /// Services with their destinations, without counters. Two tables with the same settings are equal.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Table {
     services: BTreeMap<ServiceId, TableService>,
 }
 
 /// A service of a table with its destinations.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct TableService {
     service: Service,
     destinations: BTreeMap<SocketAddr, Destination>,
@@ -163,7 +163,7 @@ impl Table {
 ///
 /// First comes what adds, changes or raises, then what takes away: a service that has destinations with a weight before and
 /// after has one all the time in between. It shows as rules, a line each.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Plan {
     /// Services and destinations that are added or changed, by id and address.
