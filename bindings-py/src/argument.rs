@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ipvs_core::InvalidArgument;
 use pyo3::PyClass;
@@ -62,6 +63,29 @@ pub(crate) fn number<T: TryFrom<u64> + Copy + Display>(
         Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => Err(outside()),
         Err(_) => Err(wrong_type(name, "an int", value)),
     }
+}
+
+/// A time in seconds. What is said of one that is wrong ends with a hint.
+pub(crate) fn seconds(name: &'static str, value: &Bound<'_, PyAny>, hint: &str) -> PyResult<Duration> {
+    let seconds: f64 = value.extract().map_err(|_| wrong_type(name, "a number of seconds", value))?;
+    let wrong = |_| invalid(value.py(), &InvalidArgument::new(name, format!("{value} is no time in seconds{hint}")));
+    let time = Duration::try_from_secs_f64(seconds).map_err(wrong)?;
+    // What is next to nothing is not nothing: that may mean for ever.
+    Ok(time.max(Duration::from_nanos(u64::from(seconds > 0.0))))
+}
+
+/// What an iterable gives. A text would be an iterable of its letters.
+pub(crate) fn items<'py, T>(
+    name: &str,
+    needed: &str,
+    value: &Bound<'py, PyAny>,
+    read: impl Fn(&Bound<'py, PyAny>) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
+    let wrong = || wrong_type(name, needed, value);
+    if value.is_instance_of::<PyString>() {
+        return Err(wrong());
+    }
+    value.try_iter().map_err(|_| wrong())?.map(|item| read(&item?)).collect()
 }
 
 /// Nothing for None.

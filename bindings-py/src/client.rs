@@ -5,23 +5,28 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ipvs_core::{Ensured, Error, InvalidArgument, Operation, Options, Role, ServiceTable};
+use ipvs_core::{ApplyOptions, DrainOptions, Ensured, Error, Operation, Options, Role, ServiceTable};
 use pyo3::PyClass;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::argument::{keyword, number, object, optional, parsed, switch, text, unknown, wrong_type};
+use crate::argument::{items, keyword, number, object, optional, parsed, seconds, switch, text, unknown};
 use crate::command::{self, Command, Held};
 use crate::connection::Connections;
 use crate::daemon::SyncDaemon;
 use crate::destination::{Address, DestinationEntry, destination};
-use crate::error::{invalid, raise};
-use crate::log::log;
+use crate::drain::Drain;
+use crate::error::raise;
+use crate::lock::NamespaceLock;
+use crate::log::{log, log_change};
+use crate::pool::{Pool, PoolChanges};
 use crate::python::{member, record};
 use crate::report::{Report, log_all};
 use crate::service::{Id, ServiceEntry, settings};
 use crate::setting;
+use crate::table::{Applied, Plan, Table, scope, table as read_table};
+use crate::watch::Watch;
 
 /// A piece of a batch that took less time is followed by a longer one, else by a shorter one. Signals are looked at between
 /// two, so that Ctrl-C is prompt where a command takes a microsecond and where it takes a tenth of a second.
@@ -114,13 +119,20 @@ impl Client {
     }
 }
 
-/// A time in seconds.
-fn timeout(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let seconds: f64 = value.extract().map_err(|_| wrong_type("timeout", "a number of seconds", value))?;
-    let wrong = |_| InvalidArgument::new("timeout", format!("{value} is no time in seconds; None waits for ever"));
-    let timeout = Duration::try_from_secs_f64(seconds).map_err(|error| invalid(value.py(), &wrong(error)))?;
-    // What is rounded to nothing would wait for ever.
-    Ok(timeout.max(Duration::from_nanos(u64::from(seconds > 0.0))))
+/// What became of applying something, logged.
+fn finish(python: Python<'_>, reason: &str, applied: Result<ipvs_core::Applied, Error>) -> PyResult<Applied> {
+    match applied {
+        Ok(applied) => Applied::new(python, reason, applied),
+        Err(error) => {
+            log(python, &Operation::Apply, Some(&error))?;
+            Err(raise(python, &error))
+        }
+    }
+}
+
+/// A time in seconds, or None.
+fn limit(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    optional(value, |value| seconds(name, value, "; None waits for ever"))
 }
 
 fn list<Entry, Object>(python: Python<'_>, entries: Vec<Entry>) -> PyResult<Bound<'_, PyList>>
@@ -147,7 +159,7 @@ impl Client {
         let mut options = Options::default();
         for (name, value) in settings.into_iter().flatten() {
             match &*keyword(&name)? {
-                "timeout" => options.timeout = optional(&value, timeout)?,
+                "timeout" => options.timeout = limit("timeout", &value)?,
                 "netns" => options.netns = optional(&value, |value| text("netns", value))?,
                 "load_module" => options.load_module = switch("load_module", &value)?,
                 other => return Err(unknown(other)),
@@ -438,12 +450,10 @@ impl Client {
     /// All are checked first: if one cannot be right, none is sent. One that fails does not stop the rest. What a signal's
     /// handler raises meanwhile (`KeyboardInterrupt`) ends it between two pieces, and has the Report as its attribute `report`.
     fn batch(&self, python: Python<'_>, commands: &Bound<'_, PyAny>) -> PyResult<Report> {
-        let mut list = Vec::with_capacity(commands.len().unwrap_or(0));
-        for command in commands.try_iter().map_err(|_| wrong_type("commands", "an iterable of Command", commands))? {
-            let command = command?;
-            let command = object::<Command>("commands", "a Command", &command)?;
-            list.push(Held(command.clone().unbind()));
-        }
+        let held = |command: &Bound<'_, PyAny>| {
+            object::<Command>("commands", "a Command", command).map(|command| Held(command.clone().unbind()))
+        };
+        let list = items("commands", "an iterable of Command", commands, held)?;
         self.batch_of(python, &list, Vec::new())
     }
 
@@ -469,5 +479,140 @@ impl Client {
             self.change(python, &ipvs_core::Command::Flush)?;
         }
         self.batch_of(python, &commands, lines)
+    }
+    /// The settings of the services that a scope names: a Table.
+    ///
+    /// A scope is an id (`"tcp://10.0.0.1:80"`) or a Service, a network (`"10.0.0.0/24"`), firewall marks (`"fwmark:1-99"`), or
+    /// an iterable of these; None is the whole table.
+    #[pyo3(signature = (scope = None))]
+    fn current_table(&self, python: Python<'_>, scope: Option<&Bound<'_, PyAny>>) -> PyResult<Table> {
+        let scope = self::scope(scope)?;
+        self.run(python, Operation::Services, |client| client.current_table(&scope)).map(Table)
+    }
+
+    /// What `apply` would do now, without doing it: a Plan.
+    #[pyo3(signature = (table, scope = None))]
+    fn plan(&self, python: Python<'_>, table: &Bound<'_, PyAny>, scope: Option<&Bound<'_, PyAny>>) -> PyResult<Plan> {
+        let (table, scope) = (read_table(table)?, self::scope(scope)?);
+        self.run(python, Operation::Services, |client| client.plan(&table, &scope)).map(Plan)
+    }
+
+    /// Makes the table, or those services that the scope names, what it should be with the fewest commands, and says in an
+    /// Applied what became of them. `table` is a Table, rules, or pairs of a Service and its destinations, such as a snapshot.
+    ///
+    /// What is right is not touched and keeps its counters and connections; what adds comes before what takes away, which is
+    /// left out if the kernel refuses anything of the former. A table that others change meanwhile is looked at again, up to
+    /// five times. With `rollback`, the settings from before are restored when something is refused; what was deleted comes
+    /// back without its counters. Each change is logged at the level INFO.
+    #[pyo3(
+        signature = (table, *, scope = None, rollback = None),
+        text_signature = "(self, table, *, scope=None, rollback=False)"
+    )]
+    fn apply(
+        &self,
+        python: Python<'_>,
+        table: &Bound<'_, PyAny>,
+        scope: Option<&Bound<'_, PyAny>>,
+        rollback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Applied> {
+        let rollback = rollback.map_or(Ok(false), |rollback| switch("rollback", rollback))?;
+        let options = ApplyOptions::default().with_scope(self::scope(scope)?).with_rollback(rollback);
+        let table = read_table(table)?;
+        let client = self.open()?;
+        finish(python, "apply", python.detach(|| client.apply(&table, &options)))
+    }
+
+    /// Lets a Pool take over what the kernel holds, and makes its services what it then wants: at the start of a checker. Says
+    /// in an Applied what was done.
+    fn adopt(&self, python: Python<'_>, pool: &Bound<'_, PyAny>) -> PyResult<Applied> {
+        let pool = object::<Pool>("pool", "a Pool", pool)?.get();
+        let client = self.open()?;
+        finish(python, "adopt", pool.with(python, |pool| client.adopt(pool)))
+    }
+
+    /// Does what follows from a fact for a Pool, and says in an Applied what was done. If somebody else has changed its
+    /// services meanwhile, they are made what it wants.
+    fn follow(&self, python: Python<'_>, pool: &Bound<'_, PyAny>, changes: &Bound<'_, PyAny>) -> PyResult<Applied> {
+        let pool = object::<Pool>("pool", "a Pool", pool)?.get();
+        let changes = object::<PoolChanges>("changes", "a PoolChanges", changes)?.get();
+        let client = self.open()?;
+        finish(python, &changes.reason, pool.with(python, |pool| client.follow(pool, &changes.changes)))
+    }
+
+    /// Makes the services of a Pool what it wants, whoever changed them: what the Applied says was done is the drift that was
+    /// found.
+    fn reconcile(&self, python: Python<'_>, pool: &Bound<'_, PyAny>) -> PyResult<Applied> {
+        let pool = object::<Pool>("pool", "a Pool", pool)?.get();
+        let client = self.open()?;
+        finish(python, "drift", pool.with(python, |pool| client.reconcile(pool)))
+    }
+
+    /// Begins to take a destination out softly, by setting its weight 0, and gives the Drain that ends it.
+    ///
+    /// After `deadline` seconds it is deleted with the connections that it still has; None waits for ever. It waits for active
+    /// connections; with `inactive` for inactive ones too, as it always does for UDP, which has no others; with `persistent`
+    /// until no client is bound to it by persistence, which may take for ever unless the setting `expire_quiescent_template`
+    /// is on. Raises `NoSuchService`, `NoSuchDestination`.
+    #[pyo3(
+        signature = (service, destination, **options),
+        text_signature = "(self, service, destination, *, deadline=None, inactive=False, persistent=False)"
+    )]
+    fn drain(
+        &self,
+        python: Python<'_>,
+        service: Id,
+        destination: Address,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Drain> {
+        let mut chosen = DrainOptions::default();
+        for (name, value) in options.into_iter().flatten() {
+            match &*keyword(&name)? {
+                "deadline" => chosen.deadline = limit("deadline", &value)?,
+                "inactive" => chosen.inactive = switch("inactive", &value)?,
+                "persistent" => chosen.persistent = switch("persistent", &value)?,
+                other => return Err(unknown(other)),
+            }
+        }
+        let (service, address) = (service.0, destination.0);
+        let operation = Operation::SetWeight(service, address);
+        let begin = |client: &ipvs_core::Client| ipvs_core::Drain::begin(client, &service, &address, chosen);
+        let drain = self.run(python, operation, begin)?;
+        log_change(python, "drain", &format!("{operation} to 0"))?;
+        Ok(Drain::new(self.open()?, service, address, drain))
+    }
+
+    /// What changes in the table from now on, every `interval` seconds: a Watch.
+    #[pyo3(signature = (interval = None), text_signature = "(self, interval=1.0)")]
+    fn watch(&self, python: Python<'_>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<Watch> {
+        let interval = interval.map_or(Ok(Duration::from_secs(1)), |value| seconds("interval", value, ""))?;
+        let first = self.run(python, Operation::Services, ipvs_core::Client::snapshot)?;
+        Ok(Watch::new(self.open()?, interval, first))
+    }
+
+    /// Makes this director what a VRRP script wants of it: this `SyncDaemon` runs and the one with the other role does not, or
+    /// none does. Says whether anything was changed. What is 0 or None in the daemon may be as it is.
+    ///
+    /// Raises `NoSuchInterface`, `DaemonRefused`.
+    #[pyo3(signature = (daemon))]
+    fn set_sync_role(&self, python: Python<'_>, daemon: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let daemon = daemon.map(|daemon| object::<SyncDaemon>("daemon", "a SyncDaemon", daemon)).transpose()?;
+        let daemon = daemon.map(|daemon| &daemon.get().0);
+        let operation = daemon.map_or(Operation::Daemons, |daemon| Operation::StartDaemon(daemon.role));
+        self.run(python, operation, |client| client.set_sync_role(daemon))
+    }
+
+    /// Takes the lock of the network namespace, so that two programs of ours never look after pools in it at once: a
+    /// `NamespaceLock`, for a `with` block. It is advisory: whoever does not ask for it is not held up.
+    ///
+    /// Raises `Locked`.
+    fn lock(&self, python: Python<'_>) -> PyResult<NamespaceLock> {
+        self.run(python, Operation::Lock, ipvs_core::Client::lock).map(NamespaceLock::new)
+    }
+
+    /// The programs known to change IPVS tables by themselves, such as keepalived, that run in the network namespace: a list
+    /// of `OtherWriter`.
+    fn other_writers<'py>(&self, python: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let writers = self.run(python, Operation::OtherWriters, ipvs_core::Client::other_writers)?;
+        writers.into_iter().map(|writer| record(python, "OtherWriter", (writer.name, writer.process))).collect()
     }
 }

@@ -6,14 +6,19 @@ mod command;
 mod connection;
 mod daemon;
 mod destination;
+mod drain;
 mod error;
+mod lock;
 mod log;
 mod overview;
+mod pool;
 mod python;
 mod report;
 mod service;
 mod setting;
 mod stats;
+mod table;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -35,11 +40,21 @@ mod _ipvs {
     #[pymodule_export]
     use crate::destination::{Destination, DestinationEntry};
     #[pymodule_export]
+    use crate::drain::Drain;
+    #[pymodule_export]
+    use crate::lock::NamespaceLock;
+    #[pymodule_export]
     use crate::overview::overview;
+    #[pymodule_export]
+    use crate::pool::{Pool, PoolChanges};
     #[pymodule_export]
     use crate::report::Report;
     #[pymodule_export]
     use crate::service::{Service, ServiceEntry};
+    #[pymodule_export]
+    use crate::table::{Applied, Plan, Table};
+    #[pymodule_export]
+    use crate::watch::Watch;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,4 +1,6 @@
-//! The classes of the module that are written in Python: enumerations, named tuples, exceptions.
+//! What is Python's own: the module's classes that are written in it (enumerations, named tuples, exceptions), and sleep.
+
+use std::time::Duration;
 
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
@@ -34,4 +36,10 @@ pub(crate) fn exception<'py>(python: Python<'py>, function: &str, arguments: imp
         Ok(error) => PyErr::from_value(error),
         Err(error) => error,
     }
+}
+
+/// Sleeps while other threads run. Signals are heeded: a handler may raise.
+pub(crate) fn sleep(python: Python<'_>, time: Duration) -> PyResult<()> {
+    python.import("time")?.call_method1("sleep", (time.as_secs_f64(),))?;
+    Ok(())
 }

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::error::raise;
-use crate::log::{log, logger};
+use crate::log::{DEBUG, log, logger};
 use crate::python::member;
 
 /// What became of a batch. A command that fails does not stop the rest, so look at it: `check` raises what failed.
@@ -72,7 +72,7 @@ pub(crate) fn log_all(
     commands: &[impl Borrow<Command>],
     report: &ipvs_core::Report,
 ) -> PyResult<()> {
-    if logger(python)?.is_none() {
+    if logger(python, DEBUG)?.is_none() {
         return Ok(());
     }
     for (command, outcome) in commands.iter().map(Borrow::borrow).zip(report.outcomes()) {

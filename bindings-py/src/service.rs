@@ -7,7 +7,9 @@ use ipvs_core::{DEFAULT_SCHEDULER, Family, InvalidArgument, Netmask, Protocol, S
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::argument::{call_text, ip, keyword, number, object, optional, parsed, switch, text, unknown, wrong_type};
+use crate::argument::{
+    call_text, ip, items, keyword, number, object, optional, parsed, switch, text, unknown, wrong_type,
+};
 use crate::error::invalid;
 use crate::python::member;
 use crate::stats;
@@ -143,13 +145,9 @@ fn incomplete() -> InvalidArgument {
     InvalidArgument::new("service", "give an id, or protocol, address and port, or fwmark and family")
 }
 
-/// Names of flags. A text would be an iterable of its letters.
+/// Names of flags.
 fn flags(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    let wrong = || wrong_type("scheduler_flags", "an iterable of str", value);
-    if value.is_instance_of::<PyString>() {
-        return Err(wrong());
-    }
-    value.try_iter().map_err(|_| wrong())?.map(|name| text("scheduler_flags", &name?)).collect()
+    items("scheduler_flags", "an iterable of str", value, |name| text("scheduler_flags", name))
 }
 
 /// A mask as text, or a prefix length.

@@ -12,6 +12,7 @@ import pytest
 WEB = "tcp://10.0.0.1:80"
 REAL = "192.168.1.10:80"
 SERVICE = ipvs.Service(WEB)
+POOL = ipvs.Pool(services=[SERVICE], servers=[REAL])
 Make = Callable[[], Any]
 
 VALUES: list[tuple[Make, str]] = [
@@ -64,7 +65,21 @@ VALUES: list[tuple[Make, str]] = [
     (lambda: ipvs.Client().set_setting("conntrack", 2**70), "conntrack: 1180591620717411303424 is not"),
     (lambda: ipvs.Client(timeout=-1), "timeout: "),
     (lambda: ipvs.Client(timeout=float("nan")), "timeout: "),
-    (lambda: ipvs.Client(timeout=float("inf")), "timeout: "),
+    (lambda: ipvs.Client(timeout=float("inf")), "timeout: inf is no time in seconds; None waits for ever"),
+    (lambda: ipvs.Client().drain(WEB, REAL, deadline=-1), "deadline: -1 is no time in seconds; None waits for ever"),
+    (lambda: ipvs.Client().watch(float("nan")), "interval: nan is no time in seconds"),
+    (lambda: ipvs.Client().plan("", "10.0.0.1/24"), "scope: '10.0.0.1/24' is not the first address of its network"),
+    (lambda: ipvs.Client().plan("", ["tcp"]), "scope: 'tcp' names no services; write an id"),
+    (lambda: ipvs.Table([(SERVICE, ["[2001:db8::a]:80"])]), "forwarding: [2001:db8::a]:80 and tcp://10.0.0.1"),
+    (lambda: ipvs.Pool(services=[]), "services: a pool needs one at least"),
+    (lambda: ipvs.Pool(services=[SERVICE, SERVICE]), "services: tcp://10.0.0.1:80 is there twice"),
+    (lambda: ipvs.Pool(services=[SERVICE], servers=[REAL], sorry_server=REAL), "servers: 192.168.1.10:80 is there"),
+    (lambda: ipvs.Pool(services=[SERVICE], quorum=0), "quorum: it is 1 at least"),
+    (lambda: ipvs.Pool(services=[SERVICE], hysteresis=1), "hysteresis: 1 is not below the quorum 1"),
+    (lambda: ipvs.Pool(services=[SERVICE], rise=-1), "rise: -1 is not within 0 to 4294967295"),
+    (lambda: POOL.checked("192.168.1.9:80", is_well=True), "server: the pool has no server 192.168.1.9:80"),
+    (lambda: POOL.set_weight(REAL, 2**31), "weight: 2147483648 is above 2147483647"),
+    (lambda: POOL.adopt_state("x"), "state: 'x' is no line of a pool's state"),
 ]
 
 TYPES: list[tuple[Make, str]] = [
@@ -98,6 +113,22 @@ TYPES: list[tuple[Make, str]] = [
     (lambda: ipvs.Client(netns=5), "netns: a str is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.parse_rules(b"-C"), "text: a str is needed, not bytes"),  # type: ignore[arg-type]
     (lambda: ipvs.ServiceEntry(SERVICE, stats=(1, 2)), "stats: a Stats is needed, not tuple"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().apply(5), "table: a Table, rules as a str or an iterable of pairs is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Table("-C"), "services: an iterable of pairs is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.Table([SERVICE]), "services: a pair of a Service and its destinations is needed, not Service"),  # type: ignore[list-item]
+    (lambda: ipvs.Table([(WEB, [])]), "service: a Service is needed, not str"),  # type: ignore[list-item]
+    (lambda: ipvs.Table([(SERVICE, REAL)]), "destinations: an iterable of Destination is needed, not str"),
+    (lambda: ipvs.Client().plan("", 5), "scope: a str, a Service or an iterable of them is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().apply("", rollback=1), "rollback: a bool is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Pool(services=[SERVICE], qourum=1), "there is no setting 'qourum'"),  # type: ignore[call-arg]
+    (lambda: ipvs.Pool(services=WEB), "services: an iterable of Service is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.Pool(services=[SERVICE], servers=REAL), "servers: an iterable of Destination is needed, not str"),
+    (lambda: ipvs.Pool(services=[SERVICE], alpha=1), "alpha: a bool is needed, not int"),  # type: ignore[arg-type]
+    (lambda: POOL.checked(REAL, 1), "is_well: a bool is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().follow(POOL, ()), "changes: a PoolChanges is needed, not tuple"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().reconcile(WEB), "pool: a Pool is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().drain(WEB, REAL, timeout=5), "there is no setting 'timeout'"),  # type: ignore[call-arg]
+    (lambda: ipvs.Client().set_sync_role("master"), "daemon: a SyncDaemon is needed, not str"),  # type: ignore[arg-type]
 ]
 
 

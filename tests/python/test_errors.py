@@ -41,6 +41,7 @@ def test_every_kind_of_core_has_a_class() -> None:
         (ipvs.PermissionDenied, PermissionError),
         (ipvs.SettingDenied, PermissionError),
         (ipvs.TimedOut, TimeoutError),
+        (ipvs.Locked, BlockingIOError),
         (ipvs.InvalidArgument, ValueError),
         (ipvs.RuleError, ValueError),
         (ipvs.Error, OSError),

@@ -70,14 +70,27 @@ RECORDS = [
         one_packet=False,
         destinations=(ipvs.OverviewDestination("192.168.1.10:80", ipvs.Forwarding.TUNNEL, 1, 2, 3),),
     ),
+    ipvs.PoolEvent(ipvs.PoolEventKind.QUORUM_LOST, None, "quorum lost"),
+    ipvs.ServerState("192.168.1.10:80", up=True, weight=5),
+    ipvs.DrainProgress(ipvs.DrainState.DEADLINE_PASSED, 1),
+    ipvs.Change(
+        ipvs.ChangeKind.SERVICE_CHANGED,
+        "fwmark:7",
+        None,
+        None,
+        (ipvs.FieldChange("scheduler", "rr", "wlc"),),
+        "changed fwmark:7: scheduler rr -> wlc",
+    ),
+    ipvs.OtherWriter("keepalived", 1),
 ]
+TABLES = [ipvs.Table(), ipvs.Table([(WEB, DESTINATIONS[3:4]), (SERVICES[3], ())])]
 ENTRIES = [
     ipvs.ServiceEntry(SERVICES[3], stats=STATS),
     ipvs.ServiceEntry(WEB),
     ipvs.DestinationEntry(DESTINATIONS[4], active_connections=1, inactive_connections=2, persistent_connections=3),
     ipvs.DestinationEntry(DESTINATIONS[0], stats=STATS),
 ]
-OBJECTS = [*SERVICES, *DESTINATIONS, *DAEMONS, *COMMANDS, *RECORDS, *ENTRIES]
+OBJECTS = [*SERVICES, *DESTINATIONS, *DAEMONS, *COMMANDS, *RECORDS, *ENTRIES, *TABLES]
 
 
 @pytest.mark.parametrize("value", OBJECTS, ids=repr)
@@ -97,7 +110,9 @@ def test_values_differ() -> None:
         assert value is not None
 
 
-@pytest.mark.parametrize("value", [WEB, DESTINATIONS[0], DAEMONS[0], COMMANDS[0], ENTRIES[1], ENTRIES[2]], ids=repr)
+@pytest.mark.parametrize(
+    "value", [WEB, DESTINATIONS[0], DAEMONS[0], COMMANDS[0], ENTRIES[1], ENTRIES[2], TABLES[1]], ids=repr
+)
 def test_nothing_can_be_set(value: object) -> None:
     """An attribute cannot be set or deleted or made."""
     for name in ["id", "weight", "interface", "operation", "stats", "new"]:
@@ -193,7 +208,7 @@ class Server(ipvs.Destination):
 
 def test_what_is_equal() -> None:
     """What else is compared to an object may say itself whether it is equal, and a class of one's own is no other."""
-    for value in [WEB, DESTINATIONS[0], DAEMONS[0], COMMANDS[0], *ENTRIES]:
+    for value in [WEB, DESTINATIONS[0], DAEMONS[0], COMMANDS[0], *ENTRIES, *TABLES]:
         assert value == ANY
     assert Named(WEB.id) == Named(WEB.id)
     assert Named(WEB.id) == ipvs.Service(WEB.id) == Named(WEB.id)
@@ -241,7 +256,8 @@ def test_only_what_the_kernel_may_extend_has_numbers() -> None:
         for wrong in ["047", "-1", "", "\u0661"]:
             with pytest.raises(ValueError, match="is not a valid"):
                 kind(wrong)
-    for closed in [ipvs.Family, ipvs.TunnelChecksum, ipvs.SchedulerFlag, ipvs.Role, ipvs.Ensured, ipvs.Outcome]:
+    closed_kinds = [ipvs.Family, ipvs.TunnelChecksum, ipvs.SchedulerFlag, ipvs.Role, ipvs.Ensured, ipvs.Outcome]
+    for closed in [*closed_kinds, ipvs.PoolEventKind, ipvs.DrainState, ipvs.ChangeKind]:
         with pytest.raises(ValueError, match="'9' is not a valid"):
             closed("9")
 
@@ -250,7 +266,8 @@ def test_signatures() -> None:
     """What `help` and editors show can be read by a program."""
     # Python 3.9 does not look at a class of an extension for it.
     if sys.version_info >= (3, 10):
-        for name in ["Service", "ServiceEntry", "Destination", "DestinationEntry", "SyncDaemon", "Client"]:
+        made = ["Service", "ServiceEntry", "Destination", "DestinationEntry", "SyncDaemon", "Table", "Pool", "Client"]
+        for name in made:
             assert inspect.signature(getattr(ipvs, name)).parameters
         assert str(inspect.signature(ipvs.ServiceEntry)) == "(service, *, stats=None)"
 

@@ -129,6 +129,48 @@ class Outcome(_Text):
     NOT_SENT = "not-sent"
 
 
+class PoolEventKind(_Text):
+    """What happened in a pool."""
+
+    SERVER_UP = "server_up"
+    SERVER_DOWN = "server_down"
+    QUORUM_GAINED = "quorum_gained"
+    QUORUM_LOST = "quorum_lost"
+
+
+class DrainState(_Text):
+    """How a drain stands.
+
+    WAITING: connections are left. DRAINED: none was left, and the destination is deleted. DEADLINE_PASSED: it is
+    deleted with the connections that it had. GONE: somebody else deleted it. OVERRULED: somebody else gave it a weight
+    again, and it is left alone.
+    """
+
+    WAITING = "waiting"
+    DRAINED = "drained"
+    DEADLINE_PASSED = "deadline-passed"
+    GONE = "gone"
+    OVERRULED = "overruled"
+
+
+class ChangeKind(_Text):
+    """What a change of the table is.
+
+    TRAFFIC_BEGAN and TRAFFIC_ENDED: new connections reach a service or a destination again, or no more.
+    COUNTERS_ZEROED: they went back, by hand or because the service was deleted and added again.
+    """
+
+    SERVICE_ADDED = "service_added"
+    SERVICE_REMOVED = "service_removed"
+    SERVICE_CHANGED = "service_changed"
+    DESTINATION_ADDED = "destination_added"
+    DESTINATION_REMOVED = "destination_removed"
+    DESTINATION_CHANGED = "destination_changed"
+    TRAFFIC_BEGAN = "traffic_began"
+    TRAFFIC_ENDED = "traffic_ended"
+    COUNTERS_ZEROED = "counters_zeroed"
+
+
 for _public in list(vars().values()):
     if isinstance(_public, type) and issubclass(_public, _Text):
         _public.__module__ = "ipvs"

@@ -157,6 +157,12 @@ class Malformed(Error):
     kind = "malformed"
 
 
+class Locked(Error, BlockingIOError):
+    """Another process holds the lock of the network namespace (`EWOULDBLOCK`)."""
+
+    kind = "locked"
+
+
 class RuleError(InvalidArgument):
     """A line is no rule; nothing was sent. `line` and `column` say where, both from 1; `column` may be None."""
 

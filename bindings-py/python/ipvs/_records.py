@@ -76,6 +76,32 @@ Connection.__doc__ = """One connection, or a persistence template: an entry with
 The template of a firewall mark has the protocol "ip" and the mark as its virtual address.
 """
 
+PoolEvent = namedtuple("PoolEvent", "event server message")
+PoolEvent.__doc__ = """Something that happened in a pool: a PoolEventKind, the server or None, and both in words."""
+
+ServerState = namedtuple("ServerState", "id up weight")
+ServerState.__doc__ = (
+    """What a pool knows of a server: its id, whether it is well, and the weight that it has while it is."""
+)
+
+DrainProgress = namedtuple(
+    "DrainProgress", "state active_connections inactive_connections persistent_connections", defaults=[0] * 3
+)
+DrainProgress.__doc__ = """How a drain stands, a DrainState, and how many connections a look showed."""
+
+FieldChange = namedtuple("FieldChange", "field before after")
+FieldChange.__doc__ = """A setting that has another value: its name, and both values as text."""
+
+Change = namedtuple("Change", "change service destination settings fields message")
+Change.__doc__ = """One change of the table: a ChangeKind, the service's id, and the destination's or None.
+
+`settings` is the Service or Destination that is new, or None; `fields` are the FieldChanges of one that has other
+settings; `message` is all of it in words.
+"""
+
+OtherWriter = namedtuple("OtherWriter", "name process")
+OtherWriter.__doc__ = """A program that changes IPVS tables by itself: its name and its process number."""
+
 for _public in list(vars().values()):
     if isinstance(_public, type) and issubclass(_public, tuple):
         _public.__module__ = "ipvs"

@@ -3,8 +3,8 @@ from typing import NamedTuple
 
 from typing_extensions import Self
 
-from ipvs._enums import Forwarding, Protocol, TunnelChecksum, TunnelType
-from ipvs._ipvs import DestinationEntry, ServiceEntry
+from ipvs._enums import ChangeKind, DrainState, Forwarding, PoolEventKind, Protocol, TunnelChecksum, TunnelType
+from ipvs._ipvs import Destination, DestinationEntry, Service, ServiceEntry
 
 class Stats(NamedTuple):
     connections: int = 0
@@ -69,3 +69,36 @@ class Connection(NamedTuple):
     state: str
     expires: int
     persistence: PersistenceData | None
+
+class PoolEvent(NamedTuple):
+    event: PoolEventKind
+    server: str | None
+    message: str
+
+class ServerState(NamedTuple):
+    id: str
+    up: bool
+    weight: int
+
+class DrainProgress(NamedTuple):
+    state: DrainState
+    active_connections: int = 0
+    inactive_connections: int = 0
+    persistent_connections: int = 0
+
+class FieldChange(NamedTuple):
+    field: str
+    before: str
+    after: str
+
+class Change(NamedTuple):
+    change: ChangeKind
+    service: str
+    destination: str | None
+    settings: Service | Destination | None
+    fields: tuple[FieldChange, ...]
+    message: str
+
+class OtherWriter(NamedTuple):
+    name: str
+    process: int

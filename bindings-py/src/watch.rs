@@ -1,0 +1,98 @@
+//! What changed from one look at the table to the next.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ipvs_core::{Change, Client, FieldChange, ServiceTable, changes};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+use crate::destination::Destination;
+use crate::error::raise;
+use crate::python::{member, record, sleep};
+use crate::service::Service;
+
+/// What changes in the table: an iterator of Change that never ends, and looks every `interval` seconds when it is asked for
+/// more. The kernel announces nothing: each look reads the whole table, and what came and went between two is not seen.
+#[pyclass(frozen, module = "ipvs")]
+pub(crate) struct Watch {
+    /// It lives as long as one of its watches.
+    client: Arc<Client>,
+    interval: Duration,
+    seen: Mutex<Seen>,
+}
+
+struct Seen {
+    last: Vec<ServiceTable>,
+    /// Changes that nobody has asked for yet.
+    rest: VecDeque<Change>,
+}
+
+impl Watch {
+    /// The first look has been.
+    pub fn new(client: Arc<Client>, interval: Duration, first: Vec<ServiceTable>) -> Self {
+        Self { client, interval, seen: Mutex::new(Seen { last: first, rest: VecDeque::new() }) }
+    }
+
+    /// Works on what was seen, after another look if asked, while other Python threads run.
+    fn seen<T: Send>(&self, python: Python<'_>, again: bool, take: impl FnOnce(&mut Seen) -> T + Send) -> PyResult<T> {
+        let work = || {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            if again {
+                let now = self.client.snapshot()?;
+                let before = std::mem::replace(&mut seen.last, now);
+                let new = changes(&before, &seen.last);
+                seen.rest.extend(new);
+            }
+            Ok(take(&mut seen))
+        };
+        python.detach(work).map_err(|error| raise(python, &error))
+    }
+}
+
+#[pymethods]
+impl Watch {
+    fn __iter__(slf: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let mut again = false;
+        loop {
+            if let Some(change) = self.seen(python, again, |seen| seen.rest.pop_front())? {
+                return to_python(python, &change);
+            }
+            again = true;
+            sleep(python, self.interval)?;
+        }
+    }
+
+    /// Looks now, without sleeping: the list of all changes that nobody has seen yet.
+    fn look<'py>(&self, python: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let changes = self.seen(python, true, |seen| std::mem::take(&mut seen.rest))?;
+        changes.iter().map(|change| to_python(python, change)).collect()
+    }
+}
+
+fn to_python<'py>(python: Python<'py>, change: &Change) -> PyResult<Bound<'py, PyAny>> {
+    let settings = match change {
+        Change::ServiceAdded(service) => Some(Bound::new(python, Service(service.clone()))?.into_any()),
+        Change::DestinationAdded(_, added) => Some(Bound::new(python, Destination(added.clone()))?.into_any()),
+        _ => None,
+    };
+    let fields: &[FieldChange] = match change {
+        Change::ServiceChanged(_, fields) | Change::DestinationChanged(_, _, fields) => fields,
+        _ => &[],
+    };
+    let field = |change: &FieldChange| record(python, "FieldChange", (change.field, &change.before, &change.after));
+    let parts = (
+        member(python, "ChangeKind", change.name())?,
+        change.service().to_string(),
+        change.destination().map(|address| address.to_string()),
+        settings,
+        PyTuple::new(python, fields.iter().map(field).collect::<PyResult<Vec<_>>>()?)?,
+        change.to_string(),
+    );
+    record(python, "Change", parts)
+}
