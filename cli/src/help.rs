@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ipvs_core::rules::options::{COMMANDS, CommandSpec, EVERYWHERE, Name, OPTIONS, SERVICE, Value};
+use ipvs_core::rules::options::{COMMANDS, CommandSpec, EVERYWHERE, Name, OPTIONS, REPEATED, SERVICE, Value};
 
 use crate::Program;
 
@@ -55,7 +55,8 @@ fn taken(spec: &CommandSpec) -> String {
     };
     let required = spec.required.iter().map(|names| format!(" {}", row(names)));
     let optional = spec.optional.iter().filter(|names| **names != [Name::Ipv6]);
-    required.chain(optional.map(|names| format!(" [{}]", row(names)))).collect()
+    let more = |names: &[Name]| if names.iter().any(|name| REPEATED.contains(name)) { "..." } else { "" };
+    required.chain(optional.map(|names| format!(" [{}]{}", row(names), more(names)))).collect()
 }
 
 /// What a service is named by.

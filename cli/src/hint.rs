@@ -1,5 +1,6 @@
 //! What the kernel holds that helps whoever was refused.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 
@@ -8,8 +9,30 @@ use ipvs_core::{Client, Error, ErrorKind, Operation, Options, ServiceId};
 /// How many of them are named.
 const NAMED: usize = 5;
 
+/// How many errors say what would help: to find that out is to read the table.
+const HINTS: usize = 10;
+
+/// What helps with many errors: said once of each object, and not of ever more of them.
+pub(crate) struct Hints<'a> {
+    options: &'a Options,
+    /// All that was helped with.
+    helped: BTreeSet<String>,
+}
+
+impl<'a> Hints<'a> {
+    pub fn new(options: &'a Options) -> Self {
+        Self { options, helped: BTreeSet::new() }
+    }
+
+    /// What goes behind the error's text; nothing if it was said.
+    pub fn new_of(&mut self, error: &Error) -> String {
+        let is_new = self.helped.len() < HINTS && subject(error).is_some_and(|about| self.helped.insert(about));
+        if is_new { hint(error, self.options) } else { String::new() }
+    }
+}
+
 /// The object that there is something to say about; nothing if there is none.
-pub(crate) fn subject(error: &Error) -> Option<String> {
+fn subject(error: &Error) -> Option<String> {
     match &error.kind {
         ErrorKind::NoSuchService => error.operation.service().map(|id| id.to_string()),
         ErrorKind::NoSuchDestination => Some(error.operation.to_string()),

@@ -1,12 +1,14 @@
 //! The programs `ipvsadm`, `ipvsadm-save` and `ipvsadm-restore`. What the arguments mean and what may be asked is core's;
 //! here are the listings' forms, names for numbers, restoring, and the exit status.
 
+mod apply;
 mod completions;
 mod help;
 mod hint;
 mod json;
 mod line;
 mod list;
+mod log;
 mod manual;
 mod names;
 mod order;
@@ -30,6 +32,9 @@ use crate::names::Names;
 const LISTING_FAILED: u8 = 1;
 const ARGUMENTS_REFUSED: u8 = 2;
 const FAILED: u8 = 255;
+
+/// `--apply` had nothing to do.
+const UNCHANGED: u8 = 3;
 
 /// How much of a listing is written at once, in bytes.
 const BLOCK: usize = 32 * 1024;
@@ -112,8 +117,11 @@ fn status(program: Program) -> u8 {
         Failure::Reported(status) => return status,
         Failure::Ipvs(error) => {
             let status = match (&error.kind, &call.invocation) {
-                // 1.31 finds these out before it looks at its arguments.
-                (ErrorKind::PermissionDenied(_) | ErrorKind::Unavailable, _) => ARGUMENTS_REFUSED,
+                // 1.31 finds the first two out before it looks at its arguments. The third is what only a table as a
+                // whole shows, such as a service outside the scope.
+                (ErrorKind::PermissionDenied(_) | ErrorKind::Unavailable | ErrorKind::InvalidArgument(_), _) => {
+                    ARGUMENTS_REFUSED
+                }
                 (_, Invocation::List(_)) => LISTING_FAILED,
                 _ => FAILED,
             };
@@ -170,6 +178,7 @@ fn run(program: Program, call: &Call, names: &Names, output: &mut impl Write) ->
     let client = Client::connect_with(&call.options)?;
     match &call.invocation {
         Invocation::Restore(how) => restore::restore(program, *how, (&client, &call.options), names, output),
+        Invocation::Apply(how) => apply::apply(program, how, (&client, &call.options), names, output),
         invocation => run_line(invocation, &client, names, output),
     }
 }
@@ -182,6 +191,7 @@ fn run_line(invocation: &Invocation, client: &Client, names: &Names, output: &mu
         Invocation::List(list) => list::write(list, client, names, output),
         Invocation::Save { numeric, output: None } => save::write(*numeric, client, names, output),
         Invocation::Save { numeric, output: Some(path) } => save::write_file(*numeric, client, names, path),
-        Invocation::Help | Invocation::Version | Invocation::Generate(_) | Invocation::Restore(_) => Ok(()),
+        // What is none of a line's.
+        _ => Ok(()),
     }
 }

@@ -36,6 +36,21 @@ ipvsadm-restore is ipvsadm -R, but deletes all virtual services first, once all 
 Both take the options of these commands.
 ";
 
+const APPLY: &str = "
+--apply reads rules as -R does, and makes the table the one that they would make of an empty one, with the fewest commands.
+What is right already is not touched and keeps its counters and connections, what differs is edited in place,
+and what adds comes before what takes away: a service that has servers before and after has one all the time in between.
+Applied twice, it does nothing the second time, which the exit status says.
+A table that others change meanwhile is looked at again, up to five times.
+.PP
+With --scope, which may be repeated, the rest of the table is never touched; rules outside of it are an error.
+Addresses are numbers there.
+If the kernel refuses anything that adds, nothing is taken away; all that was done and was not is said, each by its rule.
+--dry-run writes the rules that would be run to standard output; its exit status is the one that --apply would have.
+.PP
+What was changed goes to the system's log, facility daemon, with the user and the program that asked for it.
+";
+
 const JSON: &str = "
 With --json the table is one object, {\"version\", \"connection_table_size\", \"services\"}; the connections are an object a line;
 timeouts and daemons are {\"timeouts\"} and {\"sync_daemons\"}.
@@ -44,11 +59,13 @@ Absent values are null, and keys may be added, never changed.
 ";
 
 const STATUS: &str = "
-0: all was done.
+0: all was done; with --apply, the table was changed.
 .br
 1: a listing failed.
 .br
 2: the arguments or a line of rules make no command.
+.br
+3: --apply had nothing to do: the table is as it should be.
 .br
 255: the kernel refused, or an option is unknown.
 .br
@@ -61,6 +78,8 @@ const FILES: &str = "
 /proc/sys/net/ipv4/vs: settings
 .br
 /run/netns: named network namespaces
+.br
+/dev/log: the system's log
 ";
 
 const EXAMPLES: &str = "
@@ -78,6 +97,12 @@ The table to a file and back:
 .nf
 ipvsadm-save -n --output /etc/ipvsadm.rules
 ipvsadm-restore < /etc/ipvsadm.rules
+.fi
+.PP
+A reload without a hole, in a unit of systemd's with SuccessExitStatus=3:
+.PP
+.nf
+ipvsadm --apply --scope 192.0.2.0/24 < /etc/ipvsadm.rules
 .fi
 .PP
 The servers with their weights, by jq:
@@ -111,6 +136,7 @@ pub(crate) fn page() -> String {
     }
     section("SCHEDULERS", &schedulers);
     section("RULES", &escaped(RULES));
+    section("APPLY", &escaped(APPLY));
     section("JSON", &escaped(JSON));
     section("EXIT STATUS", &escaped(STATUS));
     section("FILES", &escaped(FILES));

@@ -15,15 +15,12 @@ use ipvs_core::{Client, Command, Error, Options, Outcome, Service};
 use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::hint;
+use crate::hint::Hints;
 use crate::names::Names;
 use crate::{FAILED, Failure, LISTING_FAILED, Program, run_line};
 
 /// How many quick commands are sent before a signal is heard.
 const SLICE: usize = 200;
-
-/// How many errors say what would help: to find that out is to read the table.
-const HINTS: usize = 10;
 
 /// How long the rules run before their progress is shown, and how often it is.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -46,8 +43,8 @@ pub(crate) fn restore(
     let bar = ProgressBar::hidden();
     tell_at_signal(program, &tally, &bar)?;
     let output = Output { to: output, failed: None };
-    let (loaded, helped) = (BTreeSet::new(), BTreeSet::new());
-    let mut restoring = Restoring { program, how, client, options, names, output, tally, bar, loaded, helped };
+    let (loaded, hints) = (BTreeSet::new(), Hints::new(options));
+    let mut restoring = Restoring { program, how, client, names, output, tally, bar, loaded, hints };
     let done = if how.stream { restoring.stream() } else { restoring.whole() };
     restoring.bar.finish_and_clear();
     let output = restoring.output.failed.take();
@@ -161,7 +158,7 @@ fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>, bar: &ProgressBar
 }
 
 /// The signals that the process was started to ignore, as a shell's `trap '' INT` and `nohup` have it: a bit for each.
-fn ignored_signals() -> io::Result<u64> {
+pub(crate) fn ignored_signals() -> io::Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     Ok(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
@@ -172,15 +169,13 @@ struct Restoring<'a, To> {
     program: Program,
     how: Restore,
     client: &'a Client,
-    options: &'a Options,
     names: &'a Names,
     output: Output<'a, To>,
     tally: Arc<Mutex<Tally>>,
     bar: ProgressBar,
     /// The schedulers and engines that the kernel is known to have at hand.
     loaded: BTreeSet<String>,
-    /// What errors have said all that helps about.
-    helped: BTreeSet<String>,
+    hints: Hints<'a>,
 }
 
 impl<To: Write> Restoring<'_, To> {
@@ -202,28 +197,14 @@ impl<To: Write> Restoring<'_, To> {
     fn whole(&mut self) -> Result<(), Failure> {
         let mut text = Vec::new();
         io::stdin().lock().read_to_end(&mut text).map_err(Failure::Input)?;
-        let [one, other] = self.read_lines(&text)?;
+        let ([one, other], wrong) = read_lines(&text, self.names);
+        for (line, error) in wrong {
+            self.leave_out(line, &error)?;
+        }
         drop(text);
         self.clear()?;
         self.show_progress(one.len() + other.len());
         self.run(one.into_iter().chain(other))
-    }
-
-    /// What the lines ask for. Two halves are read at once: to read them takes about as long as the kernel to do them.
-    fn read_lines(&self, text: &[u8]) -> Result<[Vec<Line>; 2], Failure> {
-        let half = memchr::memchr(b'\n', &text[text.len() / 2..]).map_or(text.len(), |end| text.len() / 2 + end + 1);
-        let (one, other) = text.split_at(half);
-        let before = memchr::memchr_iter(b'\n', one).count();
-        let (one, other) = thread::scope(|scope| {
-            let one = scope.spawn(|| parse_lines(one, 1, self.names));
-            let other = parse_lines(other, before + 1, self.names);
-            (one.join(), other)
-        });
-        let one = one.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        for (line, error) in one.1.into_iter().chain(other.1) {
-            self.leave_out(line, &error)?;
-        }
-        Ok([one.0, other.0])
     }
 
     /// Reports a line that is no rule. It is the end unless it is to be left out.
@@ -345,10 +326,8 @@ impl<To: Write> Restoring<'_, To> {
         report.interrupted.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// What helps is said once of each object, and not of ever more of them.
     fn report_refusal(&mut self, number: usize, error: &Error) {
-        let is_new = self.helped.len() < HINTS && hint::subject(error).is_some_and(|about| self.helped.insert(about));
-        let hint = if is_new { hint::hint(error, self.options) } else { String::new() };
+        let hint = self.hints.new_of(error);
         self.report(&format_args!("{number}: {error}{hint}"));
     }
 
@@ -387,8 +366,27 @@ fn modules(service: &Service) -> impl Iterator<Item = &String> {
     std::iter::once(&service.scheduler).chain(&service.persistence_engine)
 }
 
+/// Lines that are no rules, each with its error.
+type Wrong<'a> = Vec<(&'a [u8], RuleError)>;
+
+/// The lines of a text, in two parts, and those that are no rules, each with its error. Two halves are read at once: to read
+/// them takes about as long as the kernel to do them.
+pub(crate) fn read_lines<'a>(text: &'a [u8], names: &Names) -> ([Vec<Line>; 2], Wrong<'a>) {
+    let half = memchr::memchr(b'\n', &text[text.len() / 2..]).map_or(text.len(), |end| text.len() / 2 + end + 1);
+    let (one, other) = text.split_at(half);
+    let before = memchr::memchr_iter(b'\n', one).count();
+    let (one, other) = thread::scope(|scope| {
+        let one = scope.spawn(|| parse_lines(one, 1, names));
+        let other = parse_lines(other, before + 1, names);
+        (one.join(), other)
+    });
+    let (one, mut wrong) = one.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    wrong.extend(other.1);
+    ([one, other.0], wrong)
+}
+
 /// The lines of a text whose first has this number, and those that are no rules, each with its error.
-fn parse_lines<'a>(text: &'a [u8], first: usize, names: &Names) -> (Vec<Line>, Vec<(&'a [u8], RuleError)>) {
+fn parse_lines<'a>(text: &'a [u8], first: usize, names: &Names) -> (Vec<Line>, Wrong<'a>) {
     let (mut lines, mut wrong) = (Vec::with_capacity(memchr::memchr_iter(b'\n', text).count() + 1), Vec::new());
     let mut start = 0;
     for (end, number) in memchr::memchr_iter(b'\n', text).chain([text.len()]).zip(first..) {
@@ -403,7 +401,7 @@ fn parse_lines<'a>(text: &'a [u8], first: usize, names: &Names) -> (Vec<Line>, V
 }
 
 /// Shows a line and, below it, where in it the error is; of a long line only what is around that.
-struct Place<'a>(&'a [u8], &'a RuleError);
+pub(crate) struct Place<'a>(pub &'a [u8], pub &'a RuleError);
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

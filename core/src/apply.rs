@@ -138,7 +138,13 @@ pub(crate) fn follow(client: &Client, plan: Plan, wanted: &Table, scope: &Scope)
         if applied.is_done() || !applied.is_overtaken() {
             break;
         }
-        let plan = client.current_table(scope)?.plan_to(wanted);
+        let plan = match client.current_table(scope) {
+            Ok(now) => now.plan_to(wanted),
+            Err(error) => {
+                applied.interrupted = Some(error);
+                break;
+            }
+        };
         applied.failed.clear();
         applied.not_sent.clear();
         applied.run(client, plan)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::rules::{self, RuleDisplay, RuleError};
+use crate::rules::{self, Line, RuleDisplay, RuleError};
 use crate::{Command, Destination, InvalidArgument, Service, ServiceId, ServiceTable};
 
 /// Services with their destinations, without counters. Two tables with the same settings are equal.
@@ -31,8 +31,18 @@ impl Table {
     /// the kernel would refuse, such as a destination of a service that is not there, and what is not about the table is an
     /// error with its line.
     pub fn from_rules(text: &str) -> Result<Self, RuleError> {
+        Self::from_changes(rules::parse_changes(text)?)
+    }
+
+    /// The same of lines that have been read, such as those whose names were resolved.
+    pub fn from_lines(lines: impl IntoIterator<Item = Line>) -> Result<Self, RuleError> {
+        let changes: Result<Vec<_>, _> = lines.into_iter().map(Line::into_change).collect();
+        Self::from_changes(changes?)
+    }
+
+    fn from_changes(changes: Vec<(usize, Command)>) -> Result<Self, RuleError> {
         let mut table = Self::new();
-        for (line, command) in rules::parse_changes(text)? {
+        for (line, command) in changes {
             table
                 .run(&command)
                 .map_err(|reason| RuleError::of_line(line, format!("{}: {reason}", RuleDisplay(&command))))?;

@@ -15,6 +15,7 @@ mod drain;
 mod faces;
 mod manual;
 mod namespace;
+mod policy;
 mod pool;
 mod restore;
 mod save;

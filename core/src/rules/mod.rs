@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error as ThisError;
 
-use crate::{Command, Family, Options, Protocol, ServiceId};
+use crate::{ApplyOptions, Command, Family, Options, Protocol, ServiceId};
 
 pub use parse::{parse, parse_changes, parse_command, parse_line, parse_rules};
 pub use print::{NamedRule, RuleDisplay, print};
@@ -42,6 +42,8 @@ pub enum Invocation {
     },
     /// `-R`: run the rules of standard input.
     Restore(Restore),
+    /// `--apply`: make the table what the rules of standard input describe.
+    Apply(Apply),
     /// `-h`: show the help.
     Help,
     /// `-v`: show the version.
@@ -59,6 +61,18 @@ pub struct Restore {
     /// `--stream`: run each line as it arrives.
     pub stream: bool,
     /// `--verbose`: say at the end what was done.
+    pub verbose: bool,
+}
+
+/// How to apply the rules of standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Apply {
+    /// `--scope` and `--rollback`.
+    pub options: ApplyOptions,
+    /// `--dry-run`: write the plan, and do nothing.
+    pub dry_run: bool,
+    /// `--verbose`: say what was done.
     pub verbose: bool,
 }
 
@@ -147,6 +161,16 @@ pub struct Line {
     pub number: usize,
     /// What it asks for.
     pub invocation: Invocation,
+}
+
+impl Line {
+    /// The change that it asks for, with its number; an error if it asks for something else.
+    pub(crate) fn into_change(self) -> Result<(usize, Command), RuleError> {
+        match self.invocation {
+            Invocation::Change(command) => Ok((self.number, command)),
+            _ => Err(RuleError::of_line(self.number, "this changes nothing; only commands that do have a place here")),
+        }
+    }
 }
 
 /// Turns names into numbers. What is a number already it is not asked about.

@@ -59,6 +59,8 @@ options! {
     StartDaemon      []         "start-daemon"   Value::One("master|backup"), "start a connection synchronization daemon";
     StopDaemon       []         "stop-daemon"    Value::One("master|backup"), "stop a connection synchronization daemon";
     Restore          ['R']      "restore"        Value::None, "run the rules on standard input, a command a line";
+    Apply            []         "apply"          Value::None,
+        "make the table what the rules on standard input describe; what is right already is not touched";
     Save             ['S']      "save"           Value::None, "write the table as rules that -R reads";
     Help             ['h']      "help"           Value::None, "show this help";
     Version          ['v']      "version"        Value::None, "show the version";
@@ -118,7 +120,12 @@ options! {
     Output           []         "output"         Value::One("FILE"), "write to this file, replaced when all is written";
     KeepGoing        []         "keep-going"     Value::None, "leave out lines that are no rules, and run the others";
     Stream           []         "stream"         Value::None, "run each line as it arrives, before the next is read";
-    Verbose          []         "verbose"        Value::None, "say at the end what was done";
+    DryRun           []         "dry-run"        Value::None, "write what would be done as rules, and do nothing";
+    Scope            []         "scope"          Value::One("SCOPE"),
+        "touch only this: an id (tcp://10.0.0.1:80), a network (10.0.0.0/24), marks (fwmark:1-99) (default all)";
+    Rollback         []         "rollback"       Value::None,
+        "if anything is refused, restore the settings from before; what was deleted has new counters then";
+    Verbose          []         "verbose"        Value::None, "say what was done";
     Netns            []         "netns"          Value::One("NAME"), "in this network namespace, by its name or path";
     Wait             []         "wait"           Value::One("SECONDS"),
         "how long to wait for each answer of the kernel (default 5; 0, for ever)";
@@ -204,9 +211,12 @@ const _: () = assert!(OPTIONS.len() <= 128, "each has a bit");
 /// What goes with every command that asks the kernel, at most once.
 pub const EVERYWHERE: &[Name] = &[Name::Sort, Name::Netns, Name::Wait];
 
+/// What may be given more than once.
+pub const REPEATED: &[Name] = &[Name::Sort, Name::Scope];
+
 /// What a line of a file of rules cannot be or have.
 pub const NOT_IN_RULES: &[Name] =
-    &[Name::Restore, Name::Help, Name::Version, Name::Generate, Name::Output, Name::Netns, Name::Wait];
+    &[Name::Restore, Name::Apply, Name::Help, Name::Version, Name::Generate, Name::Output, Name::Netns, Name::Wait];
 
 /// What names a virtual service.
 pub const SERVICE: &[Name] = &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService];
@@ -238,6 +248,7 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec::new(Name::DeleteService, &[SERVICE], &[&[Name::Ipv6]]),
     CommandSpec::new(Name::Clear, &[], &[]),
     CommandSpec::new(Name::Restore, &[], &[&[Name::KeepGoing], &[Name::Stream], &[Name::Verbose]]),
+    CommandSpec::new(Name::Apply, &[], &[&[Name::DryRun], &[Name::Scope], &[Name::Rollback], &[Name::Verbose]]),
     CommandSpec::new(Name::Save, &[], &[&[Name::Numeric], &[Name::Output]]),
     CommandSpec::new(Name::AddServer, &[SERVICE, &[Name::RealServer]], SERVER_SETTINGS),
     CommandSpec::new(Name::EditServer, &[SERVICE, &[Name::RealServer]], SERVER_SETTINGS),

@@ -6,11 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{COMMANDS, CommandSpec, NOT_IN_RULES, Name, Value};
-use super::{Call, Columns, Generated, Invocation, Line, List, Listed, Numeric, Resolver, Restore, RuleError};
+use super::options::{COMMANDS, CommandSpec, NOT_IN_RULES, Name, REPEATED, Value};
+use super::{Apply, Call, Columns, Generated, Invocation, Line, List, Listed, Numeric, Resolver, Restore, RuleError};
 use crate::{
-    Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument, Netmask, Options,
-    Protocol, SchedulerFlags, Service, ServiceId, SyncDaemon, Timeouts, Tunnel, TunnelChecksum,
+    ApplyOptions, Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument,
+    Netmask, Options, Protocol, SchedulerFlags, Scope, Service, ServiceId, SyncDaemon, Timeouts, Tunnel,
+    TunnelChecksum,
 };
 
 /// How long a client is remembered with `-p` alone, in seconds: the manual's.
@@ -59,13 +60,7 @@ pub fn parse_rules<'a>(
 
 /// Reads rules that all have to be changes, each with the number of its line. Hosts and ports are numbers.
 pub fn parse_changes(text: &str) -> Result<Vec<(usize, Command)>, RuleError> {
-    let change = |line: Result<Line, RuleError>| match line? {
-        Line { number, invocation: Invocation::Change(command) } => Ok((number, command)),
-        Line { number, .. } => {
-            Err(RuleError::of_line(number, "this changes nothing; only commands that do have a place here"))
-        }
-    };
-    parse_rules(text, &Numeric).map(change).collect()
+    parse_rules(text, &Numeric).map(|line| line?.into_change()).collect()
 }
 
 /// Reads one line of a saved table, with its number; nothing if there is nothing in it.
@@ -329,7 +324,7 @@ impl<'a> Given<'a> {
                 return Err(RuleError::refused(format!("{} is given twice", command.usage())).at(option.position));
             }
             let row = spec.row(name).ok_or_else(|| unfit(name).at(option.position))?;
-            if name == Name::Sort {
+            if REPEATED.contains(&name) {
                 continue;
             }
             if rows & 1 << row != 0 {
@@ -440,6 +435,7 @@ impl<'a> Given<'a> {
                     verbose: self.has(Name::Verbose),
                 }));
             }
+            Name::Apply => return Ok(Invocation::Apply(self.apply()?)),
             Name::Generate => return Ok(Invocation::Generate(self.generated()?)),
             Name::Help => return Ok(Invocation::Help),
             Name::Version => return Ok(Invocation::Version),
@@ -470,6 +466,16 @@ impl<'a> Given<'a> {
         };
         let (numeric, nosort, json) = (self.has(Name::Numeric), self.has(Name::Nosort), self.has(Name::Json));
         Ok(List { what, numeric, nosort, json })
+    }
+
+    fn apply(&self) -> Result<Apply, RuleError> {
+        let mut parts = Vec::new();
+        for option in self.options.iter().filter(|option| option.name == Name::Scope) {
+            parts.push(option.value().parse().map_err(|error: InvalidArgument| option.wrong_value(0, &error.reason))?);
+        }
+        let scope = if parts.is_empty() { Scope::All } else { Scope::Only(parts) };
+        let options = ApplyOptions::default().with_scope(scope).with_rollback(self.has(Name::Rollback));
+        Ok(Apply { options, dry_run: self.has(Name::DryRun), verbose: self.has(Name::Verbose) })
     }
 
     fn generated(&self) -> Result<Generated, RuleError> {
@@ -814,6 +820,14 @@ mod tests {
         assert_eq!(invocation("-S --output=rules"), Ok(Invocation::Save { numeric: false, output }));
         let restore = Restore { keep_going: true, stream: true, verbose: true };
         assert_eq!(invocation("-R --verbose --stream --keep-going"), Ok(Invocation::Restore(restore)));
+        let scope = Scope::Only(vec!["10.0.0.0/24".parse().unwrap(), "fwmark:1-9".parse().unwrap()]);
+        let options = ApplyOptions::default().with_scope(scope).with_rollback(true);
+        let apply = Apply { options, dry_run: true, verbose: true };
+        assert_eq!(
+            invocation("--apply --scope 10.0.0.0/24 --dry-run --scope=fwmark:1-9 --rollback --verbose"),
+            Ok(Invocation::Apply(apply))
+        );
+        assert_eq!(invocation("--apply"), Ok(Invocation::Apply(Apply::default())));
         assert_eq!(invocation("--generate man"), Ok(Invocation::Generate(Generated::Man)));
         assert_eq!(invocation("-h --nosuch"), Ok(Invocation::Help));
     }
@@ -935,6 +949,9 @@ mod tests {
                 "--start-daemon master --mcast-interface eth0 --mcast-ttl 0",
                 "--start-daemon: --mcast-ttl: 0 is not a number from 1 to 255",
             ),
+            ("--apply --scope 10.0.0.1/24", "--apply: --scope: '10.0.0.1/24' is not the first address of its network"),
+            ("--apply --dry-run --dry-run", "--apply: --dry-run is given twice"),
+            ("-R --rollback", "-R, --restore: --rollback does not go with it, but with --apply"),
             ("--set 1 x 3", "--set: 'x' is not a number of seconds"),
         ] {
             assert_eq!(refused(line), message, "{line}");
@@ -1081,6 +1098,7 @@ mod tests {
             ("-C\n-Ln --netns blue", "2:5: "),
             ("-S --output /etc/passwd", "1:4: "),
             ("  -R", "1:3: "),
+            ("  --apply", "1:3: "),
             ("ipvsadm ipvsadm -C", "1:9: "),
             ("-A -t 10.0.0.1:80 ü -s", "1:19: "),
             // What only the whole object shows stands at the option that set it.

@@ -1,0 +1,129 @@
+//! Makes the table what rules describe. What it should be, how it is compared and what is sent is core's; here are the rules
+//! from standard input, what is said of the result, and the system's log.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ipvs_core::rules::{Apply, RuleDisplay};
+use ipvs_core::{Applied, Client, Command, Options, Table};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+
+use crate::hint::Hints;
+use crate::log::Log;
+use crate::names::Names;
+use crate::restore::{Place, ignored_signals, read_lines};
+use crate::{FAILED, Failure, Program, UNCHANGED};
+
+/// Applies the rules of standard input.
+pub(crate) fn apply(
+    program: Program,
+    how: &Apply,
+    (client, options): (&Client, &Options),
+    names: &Names,
+    output: &mut impl Write,
+) -> Result<(), Failure> {
+    // Whether it may is better known before the rules are read.
+    client.info()?;
+    let wanted = wanted_table(program, names)?;
+    if how.dry_run {
+        let plan = client.plan(&wanted, &how.options.scope)?;
+        write!(output, "{plan}")?;
+        return if plan.is_empty() { unchanged() } else { Ok(()) };
+    }
+    finish_at_signal().map_err(Failure::Input)?;
+    let applied = client.apply(&wanted, &how.options)?;
+    log(&applied, how, options);
+    report(program, how, &applied, options);
+    if let Some(error) = applied.interrupted {
+        return Err(error.into());
+    }
+    match (applied.failed.is_empty(), applied.done.is_empty()) {
+        (false, _) => Err(Failure::Reported(FAILED)),
+        (true, true) => unchanged(),
+        (true, false) => Ok(()),
+    }
+}
+
+/// Not a failure, but said by the exit status too.
+fn unchanged() -> Result<(), Failure> {
+    Err(Failure::Reported(UNCHANGED))
+}
+
+/// The table that the rules describe. The first line that is wrong is the end.
+fn wanted_table(program: Program, names: &Names) -> Result<Table, Failure> {
+    let mut text = Vec::new();
+    io::stdin().lock().read_to_end(&mut text).map_err(Failure::Input)?;
+    let (lines, wrong) = read_lines(&text, names);
+    if let Some((line, error)) = wrong.first() {
+        program.report(&format_args!("{error}{}", Place(line, error)));
+        return Err(Failure::Reported(program.rule_status(error)));
+    }
+    Table::from_lines(lines.into_iter().flatten()).map_err(|error| {
+        program.report(&error);
+        Failure::Reported(program.rule_status(&error))
+    })
+}
+
+/// From here on a signal does not end the program, which would leave a part of the table applied and nothing said: it is as
+/// good as done, since every wait for the kernel has an end, unless it was asked to have none.
+fn finish_at_signal() -> io::Result<()> {
+    let ignored = ignored_signals()?;
+    for signal in [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0) {
+        flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(())
+}
+
+fn log(applied: &Applied, how: &Apply, options: &Options) {
+    if !applied.is_changed() {
+        return;
+    }
+    let mut log = Log::open(options);
+    let why = if how.options.rollback { "--apply --rollback" } else { "--apply" };
+    for command in &applied.done {
+        log.ran(command, why);
+    }
+    for command in &applied.unknown {
+        log.ran(command, &format!("{why}, whether it was done is not known"));
+    }
+    if let Some(back) = &applied.rolled_back {
+        log.tell(&format!("{why}: {}", rolled_back(back)));
+    }
+}
+
+/// Says what became of it: all of it if anything went wrong.
+fn report(program: Program, how: &Apply, applied: &Applied, options: &Options) {
+    if applied.is_done() && !how.verbose {
+        return;
+    }
+    let tell = |commands: &[Command], what: &str| {
+        for command in commands {
+            program.report(&format_args!("{}: {what}", RuleDisplay(command)));
+        }
+    };
+    tell(&applied.done, "done");
+    let mut hints = Hints::new(options);
+    for (command, error) in &applied.failed {
+        program.report(&format_args!("{}: {error}{}", RuleDisplay(command), hints.new_of(error)));
+    }
+    tell(&applied.unknown, "whether it was done is not known");
+    tell(&applied.not_sent, "not sent");
+    let (done, failed, not_sent) = (applied.done.len(), applied.failed.len(), applied.not_sent.len());
+    if failed + not_sent + applied.unknown.len() > 0 {
+        program.report(&format_args!("{done} done, {failed} refused, {not_sent} not sent"));
+    } else {
+        program.report(&format_args!("{done} done"));
+    }
+    if let Some(back) = &applied.rolled_back {
+        program.report(&rolled_back(back));
+    }
+}
+
+fn rolled_back(back: &Result<(), ipvs_core::Error>) -> String {
+    match back {
+        Ok(()) => "the settings from before are restored; what had been deleted has new counters".to_owned(),
+        Err(error) => format!("the settings from before are not restored: {error}"),
+    }
+}

@@ -1,0 +1,182 @@
+//! `ipvsadm --apply`: what becomes of the table, what is said of it, and what the system's log is told.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::id;
+use std::time::Duration;
+
+use crate::namespace::{Namespace, Ran, built, run, run_with_input};
+
+const WEB: &str = "-A -t 10.0.0.1:80 -s rr
+-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 1
+-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 2
+";
+
+fn apply(options: &str, rules: impl AsRef<[u8]>) -> Ran {
+    run_with_input(built("ipvsadm"), format!("--apply {options}").split_whitespace(), rules)
+}
+
+/// What it did, in a few words for an assertion: its exit status, standard output and standard error.
+fn said(ran: &Ran) -> (Option<i32>, &str, &str) {
+    (ran.status, &ran.stdout, &ran.stderr)
+}
+
+#[test]
+fn the_exit_status_tells_changed_from_unchanged() {
+    let namespace = Namespace::enter();
+    assert_eq!(said(&apply("--dry-run", WEB)), (Some(0), WEB, ""));
+    assert!(namespace.witness().is_empty());
+    assert_eq!(said(&apply("", WEB)), (Some(0), "", ""));
+    assert_eq!(namespace.witness().len(), 3);
+    assert_eq!(said(&apply("", WEB)), (Some(3), "", ""));
+    assert_eq!(said(&apply("--dry-run", WEB)), (Some(3), "", ""));
+    // What Debian's saves is the same table, and so is what makes it by a longer way.
+    let saved = namespace.debian("-S -n").success();
+    assert_eq!(said(&apply("--verbose", saved)), (Some(3), "", "ipvsadm: 0 done\n"));
+    let longer = "# a longer way\nipvsadm -C\n-A -t 10.0.0.1:http\n-E -t 10.0.0.1:80 -s rr\n\
+         -a -t 10.0.0.1:80 -r 192.168.1.1 -m\n-a -t 10.0.0.1:80 -r 192.168.1.2 -m\n\
+         -e -t 10.0.0.1:80 -r 192.168.1.2 -m -w 2\n-A -f 7\n-D -f 7\n";
+    assert_eq!(said(&apply("", longer)), (Some(3), "", ""));
+    let other = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 5\n";
+    let expected = "ipvsadm: -e -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 5: done\n\
+                    ipvsadm: -d -t 10.0.0.1:80 -r 192.168.1.2:80: done\nipvsadm: 2 done\n";
+    assert_eq!(said(&apply("--verbose", other)), (Some(0), "", expected));
+    assert_eq!(namespace.witness().join("\n") + "\n", other);
+    assert_eq!(said(&apply("", "")), (Some(0), "", ""));
+    assert!(namespace.witness().is_empty());
+}
+
+#[test]
+fn a_rule_that_is_wrong_is_the_end_and_nothing_is_done() {
+    let namespace = Namespace::enter();
+    namespace.debian("-A -t 10.0.0.9:80 -s rr").success();
+    let before = namespace.witness();
+    for (rule, status, error) in [
+        ("-A -t 10.0.0.2:80 -s", Some(255), "2:19: -A, --add-service: -s, --scheduler needs a value: NAME\n"),
+        ("-A -t nowhere.invalid:80", Some(2), "2:7: "),
+        ("--apply", Some(2), "2:1: --apply does not go within rules\n--apply\n^\n"),
+        ("-L", Some(2), "2: this changes nothing; only commands that do have a place here\n"),
+        ("-A -t 10.0.0.1:80", Some(2), "2: -A -t 10.0.0.1:80 -s wlc: it exists already\n"),
+        ("--set 1 2 3", Some(2), "2: --set 1 2 3: it is not about services and destinations\n"),
+        ("-a -f 7 -r 10.1.1.1 -m", Some(2), "2: -a -f 7 -r 10.1.1.1:0 -m -w 1: there is no such service\n"),
+    ] {
+        for options in ["", "--dry-run"] {
+            let ran = apply(options, format!("-A -t 10.0.0.1:80\n{rule}\n-A -f 8\n"));
+            assert!(ran.status == status && ran.stderr.starts_with(&format!("ipvsadm: {error}")), "{ran:?}");
+            assert!(!error.starts_with("2:") || ran.stderr.lines().count() <= 3, "{ran:?}");
+        }
+    }
+    assert_eq!(namespace.witness(), before);
+}
+
+#[test]
+fn what_is_outside_the_scope_is_not_touched() {
+    let namespace = Namespace::enter();
+    for line in ["-A -f 100 -s rr", "-A -t 10.0.1.1:80 -s rr", "-A -f 7 -s rr", "-A -t 10.0.0.9:80 -s rr"] {
+        namespace.debian(line).success();
+    }
+    let scope = "--scope 10.0.0.0/24 --scope fwmark:1-99";
+    let ran = apply(scope, format!("{WEB}-A -t 10.0.1.2:80\n"));
+    let expected = "ipvsadm: cannot apply the table: scope: the service tcp://10.0.1.2:80 is not in it; add it to the \
+                    scope, or leave it out\n";
+    assert_eq!(said(&ran), (Some(2), "", expected));
+    assert_eq!(namespace.witness().len(), 4);
+    assert_eq!(said(&apply(scope, WEB)), (Some(0), "", ""));
+    let mut rules = namespace.witness();
+    rules.sort_unstable();
+    let mut wanted: Vec<&str> = WEB.lines().chain(["-A -f 100 -s rr", "-A -t 10.0.1.1:80 -s rr"]).collect();
+    wanted.sort_unstable();
+    assert_eq!(rules, wanted);
+}
+
+#[test]
+fn a_refusal_is_told_with_its_rule_and_can_be_taken_back() {
+    let namespace = Namespace::enter();
+    namespace.debian("-A -t 10.0.0.9:80 -s rr").success();
+    let before = namespace.witness();
+    let rules = format!("{WEB}-A -t 10.0.0.2:80 -s nosuch\n");
+    let ran = apply("--rollback", &rules);
+    assert_eq!((ran.status, namespace.witness()), (Some(255), before), "{ran:?}");
+    let ran = apply("", &rules);
+    assert_eq!((ran.status, namespace.witness().len()), (Some(255), 4), "{ran:?}");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(lines[0], "ipvsadm: -A -t 10.0.0.1:80 -s rr: done");
+    let refused = "ipvsadm: -A -t 10.0.0.2:80 -s nosuch: cannot add service tcp://10.0.0.2:80: ";
+    assert!(lines[3].starts_with(refused) && lines[3].contains("those loaded: "), "{ran:?}");
+    assert_eq!(lines[4..], ["ipvsadm: -D -t 10.0.0.9:80: not sent", "ipvsadm: 3 done, 1 refused, 1 not sent"]);
+}
+
+/// The system's log, which is one for the whole guest: what is not about this test's own address is not looked at.
+struct SystemLog(UnixDatagram);
+
+impl SystemLog {
+    fn listen() -> Self {
+        let socket = UnixDatagram::bind("/dev/log").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        Self(socket)
+    }
+
+    /// What has come about this, without the number of the program.
+    fn told(&self, about: &str) -> Vec<String> {
+        let mut bytes = [0; 4096];
+        let messages = std::iter::from_fn(|| {
+            let length = self.0.recv(&mut bytes).ok()?;
+            Some(String::from_utf8(bytes[..length].to_vec()).unwrap())
+        });
+        let about_it: Vec<String> = messages.filter(|message| message.contains(about)).collect();
+        about_it
+            .iter()
+            .map(|message| {
+                let (program, message) = message.split_once(": ").unwrap();
+                assert!(program.starts_with("<29>ipvsadm[") && program.ends_with(']'), "{program}");
+                message.to_owned()
+            })
+            .collect()
+    }
+}
+
+impl Drop for SystemLog {
+    fn drop(&mut self) {
+        // The guest's own.
+        std::fs::remove_file("/dev/log").unwrap();
+    }
+}
+
+/// Who is behind what this process starts, as the log is told.
+fn who() -> String {
+    let name = std::fs::read_to_string("/proc/self/comm").unwrap();
+    format!("uid 0, by {}[{}]", name.trim_end(), id())
+}
+
+#[test]
+fn the_system_log_is_told_who_changed_what_and_why() {
+    let namespace = Namespace::enter();
+    let log = SystemLog::listen();
+    let who = who();
+    let rules = "-A -t 10.77.0.1:80 -s rr\n-a -t 10.77.0.1:80 -r 10.77.1.1:80 -m -w 1\n";
+    apply("", rules).success();
+    let told: Vec<String> = rules.lines().map(|rule| format!("{rule}: --apply; {who}")).collect();
+    assert_eq!(log.told("10.77.0.1"), told);
+    // Nothing done, nothing told.
+    apply("", rules);
+    apply("--dry-run", "");
+    assert_eq!(log.told("10.77.0.1"), [""; 0]);
+    let options = format!("--rollback --netns {}", namespace.name());
+    assert_eq!(apply(&options, "-A -t 10.77.0.2:80 -s wlc\n-A -t 10.77.0.3:80 -s nosuch\n").status, Some(255));
+    assert_eq!(
+        log.told(namespace.name()),
+        [
+            format!("-A -t 10.77.0.2:80 -s wlc: --apply --rollback; {who}, network namespace {}", namespace.name()),
+            format!(
+                "--apply --rollback: the settings from before are restored; what had been deleted has new counters; \
+                 {who}, network namespace {}",
+                namespace.name()
+            ),
+        ]
+    );
+    // Nobody reads it any more, and nobody is there: neither holds it up for long.
+    let many = (1..1000).fold(String::new(), |rules, mark| rules + &format!("-A -f {mark} -s rr\n"));
+    apply("", many).success();
+    drop(log);
+    apply("", "").success();
+    run("test", ["!", "-e", "/dev/log"]).success();
+}
