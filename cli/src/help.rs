@@ -50,7 +50,10 @@ fn taken(spec: &CommandSpec) -> String {
             Some(others) => (Some("SERVICE".to_owned()), others),
             None => (None, names),
         };
-        let others = others.iter().map(|name| with_value(*name, &shortest(*name)));
+        let others = others.iter().map(|name| {
+            let form = shortest(*name);
+            if spec.without_value.contains(name) { form } else { with_value(*name, &form) }
+        });
         service.into_iter().chain(others).collect::<Vec<_>>().join("|")
     };
     let required = spec.required.iter().map(|names| format!(" {}", row(names)));

@@ -51,7 +51,9 @@ pub(crate) fn hint(error: &Error, options: &Options) -> String {
         (ErrorKind::NoSuchService, operation) => ("; near it are ", operation.service().map(|id| near(&id, options))),
         (
             ErrorKind::NoSuchDestination,
-            Operation::EditDestination(id, address) | Operation::DeleteDestination(id, address),
+            Operation::EditDestination(id, address)
+            | Operation::DeleteDestination(id, address)
+            | Operation::SetWeight(id, address),
         ) => ("; near it are ", Some(near_destinations(&id, &address, options))),
         (ErrorKind::NoSuchScheduler(_), _) => (": ", Some(loaded_schedulers())),
         _ => return String::new(),

@@ -3,6 +3,7 @@
 
 mod apply;
 mod completions;
+mod drain;
 mod help;
 mod hint;
 mod json;
@@ -179,6 +180,7 @@ fn run(program: Program, call: &Call, names: &Names, output: &mut impl Write) ->
     match &call.invocation {
         Invocation::Restore(how) => restore::restore(program, *how, (&client, &call.options), names, output),
         Invocation::Apply(how) => apply::apply(program, how, (&client, &call.options), names, output),
+        Invocation::Drain(what) => drain::drain(program, what, &client, &call.options),
         invocation => run_line(invocation, &client, names, output),
     }
 }

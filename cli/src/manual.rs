@@ -51,6 +51,20 @@ If the kernel refuses anything that adds, nothing is taken away; all that was do
 What was changed goes to the system's log, facility daemon, with the user and the program that asked for it.
 ";
 
+const DRAIN: &str = "
+--drain sets the weight of a real server to 0, waits until its active connections are gone, and deletes it.
+It waits for inactive ones too with --inactive, and always with UDP, which has no others;
+with --persistent also until no client is bound to it by persistence.
+Such a client still makes new connections to a server of weight 0 unless the setting expire_quiescent_template is on:
+without it and without --deadline that may take for ever.
+On a terminal a line shows what is waited for, and with --verbose it is written as it changes.
+.PP
+The exit status is 0 when the server is deleted, with no connections or at the deadline,
+and 255 when somebody else deletes it or gives it a weight meanwhile: then it is left alone.
+An interrupt restores the weight and says so.
+What was changed goes to the system's log, as with --apply.
+";
+
 const JSON: &str = "
 With --json the table is one object, {\"version\", \"connection_table_size\", \"services\"}; the connections are an object a line;
 timeouts and daemons are {\"timeouts\"} and {\"sync_daemons\"}.
@@ -69,7 +83,7 @@ const STATUS: &str = "
 .br
 255: the kernel refused, or an option is unknown.
 .br
-130 or 143: -R was interrupted.
+129, 130 or 143: -R or --drain was interrupted.
 ";
 
 const FILES: &str = "
@@ -137,6 +151,7 @@ pub(crate) fn page() -> String {
     section("SCHEDULERS", &schedulers);
     section("RULES", &escaped(RULES));
     section("APPLY", &escaped(APPLY));
+    section("DRAIN", &escaped(DRAIN));
     section("JSON", &escaped(JSON));
     section("EXIT STATUS", &escaped(STATUS));
     section("FILES", &escaped(FILES));

@@ -1,8 +1,12 @@
-//! `ipvsadm --apply`: what becomes of the table, what is said of it, and what the system's log is told.
+//! `ipvsadm --apply` and `--drain`: what becomes of the table, what is said of it, and what the system's log is told.
 
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
-use std::process::id;
+use std::process::{Child, Command, Stdio, id};
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::namespace::{Namespace, Ran, built, run, run_with_input};
 
@@ -173,10 +177,127 @@ fn the_system_log_is_told_who_changed_what_and_why() {
             ),
         ]
     );
+    namespace.ours("--drain -t 10.77.0.1:80 -r 10.77.1.1").success();
+    let server = "-t 10.77.0.1:80 -r 10.77.1.1:80";
+    assert_eq!(
+        log.told("10.77.1.1"),
+        [
+            format!("-e {server} -m -w 0: --drain: begins; {who}"),
+            format!("-d {server}: --drain: drained and deleted; {who}"),
+        ]
+    );
     // Nobody reads it any more, and nobody is there: neither holds it up for long.
     let many = (1..1000).fold(String::new(), |rules, mark| rules + &format!("-A -f {mark} -s rr\n"));
     apply("", many).success();
     drop(log);
     apply("", "").success();
     run("test", ["!", "-e", "/dev/log"]).success();
+}
+
+const REAL: &str = "127.0.0.1:8080";
+
+/// A service whose server is this machine itself, and a connection to it.
+fn connected(namespace: &Namespace) -> (TcpListener, TcpStream, TcpStream) {
+    namespace.debian("-A -t 127.0.0.2:80 -s rr").success();
+    namespace.debian(&format!("-a -t 127.0.0.2:80 -r {REAL} -m -w 5 -x 9")).success();
+    let server = TcpListener::bind(REAL).unwrap();
+    let client = TcpStream::connect("127.0.0.2:80").unwrap();
+    let (accepted, _) = server.accept().unwrap();
+    (server, client, accepted)
+}
+
+/// A drain that is under way: what it waits for is said.
+fn draining() -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut command = Command::new(built("ipvsadm"));
+    command.args(["--drain", "-t", "127.0.0.2:80", "-r", REAL, "--verbose"]).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let expected = "ipvsadm: 127.0.0.1:8080 of tcp://127.0.0.2:80: 1 active, 0 inactive and 0 persistent connections\n";
+    assert_eq!(line(&mut errors), expected);
+    (child, errors)
+}
+
+fn line(errors: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    line
+}
+
+const BEFORE: &str = "-a -t 127.0.0.2:80 -r 127.0.0.1:8080 -m -w 5";
+const DRAINING: &str = "-a -t 127.0.0.2:80 -r 127.0.0.1:8080 -m -w 0";
+
+#[test]
+fn a_drain_ends_with_the_last_connection() {
+    let namespace = Namespace::enter();
+    let (_server, client, accepted) = connected(&namespace);
+    let (mut child, errors) = draining();
+    assert_eq!(namespace.witness()[1], DRAINING);
+    drop((accepted, client));
+    let lines: Vec<String> = errors.lines().map(Result::unwrap).collect();
+    assert_eq!(lines.last().unwrap(), "ipvsadm: 127.0.0.1:8080 of tcp://127.0.0.2:80: drained and deleted");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(namespace.witness().len(), 1);
+    let ran = namespace.ours(&format!("--drain -t 127.0.0.2:80 -r {REAL}"));
+    assert!(ran.status == Some(255) && ran.stderr.contains("no such destination"), "{ran:?}");
+}
+
+#[test]
+fn a_drain_has_a_deadline_and_waits_for_what_is_asked() {
+    let namespace = Namespace::enter();
+    let (_server, client, accepted) = connected(&namespace);
+    let drain = |options: &str| namespace.ours(&format!("--drain -t 127.0.0.2:80 -r {REAL} {options}"));
+    assert_eq!(said(&drain("--deadline 0.5")), (Some(0), "", ""));
+    assert_eq!(namespace.witness().len(), 1);
+    namespace.debian(&format!("-a -t 127.0.0.2:80 -r {REAL} -m")).success();
+    drop((accepted, client));
+    // Inactive for the minutes that TCP remembers it.
+    let word = "ipvsadm: 127.0.0.1:8080 of tcp://127.0.0.2:80: the deadline passed, and it was deleted with 0 active, \
+                1 inactive and 0 persistent connections";
+    let ran = drain("--inactive --persistent --deadline 0.5 --verbose");
+    assert_eq!((ran.status, ran.stderr.lines().last()), (Some(0), Some(word)), "{ran:?}");
+    // Nothing is waited for.
+    namespace.debian(&format!("-a -t 127.0.0.2:80 -r {REAL} -m")).success();
+    assert_eq!(said(&drain("")), (Some(0), "", ""));
+    assert_eq!(namespace.witness().len(), 1);
+}
+
+#[test]
+fn an_interrupted_drain_restores_the_weight() {
+    let namespace = Namespace::enter();
+    let _connection = connected(&namespace);
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let (mut child, mut errors) = draining();
+        assert_eq!(namespace.witness()[1], DRAINING);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let expected = "ipvsadm: 127.0.0.1:8080 of tcp://127.0.0.2:80: interrupted; its weight is 5 again\n";
+        assert_eq!(line(&mut errors), expected);
+        assert_eq!(child.wait().unwrap().code(), Some(status));
+        assert_eq!(namespace.witness()[1], BEFORE);
+    }
+    assert!(namespace.debian("-Ln --thresholds").success().contains(" 9 "), "the threshold stays");
+}
+
+#[test]
+fn a_drain_leaves_alone_what_somebody_else_has_taken() {
+    let namespace = Namespace::enter();
+    let _connection = connected(&namespace);
+    let (mut child, mut errors) = draining();
+    namespace.debian(&format!("-e -t 127.0.0.2:80 -r {REAL} -m -w 3")).success();
+    assert!(line(&mut errors).ends_with(": somebody else gave it a weight again: it is left alone\n"));
+    assert_eq!(child.wait().unwrap().code(), Some(255));
+    assert!(namespace.witness()[1].ends_with("-w 3"));
+    let (mut child, mut errors) = draining();
+    namespace.debian("-C").success();
+    assert!(line(&mut errors).ends_with(": somebody else deleted it meanwhile\n"));
+    assert_eq!(child.wait().unwrap().code(), Some(255));
+}
+
+#[test]
+fn a_drain_shows_its_progress_on_a_terminal() {
+    let namespace = Namespace::enter();
+    let _connection = connected(&namespace);
+    let drain = format!("{} --drain -t 127.0.0.2:80 -r {REAL} --deadline 1.5", built("ipvsadm").display());
+    let shown = run("script", ["--quiet", "--return", "--command", &drain, "/dev/null"]).success();
+    assert!(shown.contains("1 active, 0 inactive and 0 persistent connections, 1 s until the deadline"), "{shown}");
+    assert_eq!(namespace.witness().len(), 1);
 }

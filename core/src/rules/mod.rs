@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use thiserror::Error as ThisError;
 
-use crate::{ApplyOptions, Command, Family, Options, Protocol, ServiceId};
+use crate::{ApplyOptions, Command, DrainOptions, Family, Options, Protocol, ServiceId};
 
 pub use parse::{parse, parse_changes, parse_command, parse_line, parse_rules};
 pub use print::{NamedRule, RuleDisplay, print};
@@ -44,6 +44,8 @@ pub enum Invocation {
     Restore(Restore),
     /// `--apply`: make the table what the rules of standard input describe.
     Apply(Apply),
+    /// `--drain`: take a real server out softly.
+    Drain(Drain),
     /// `-h`: show the help.
     Help,
     /// `-v`: show the version.
@@ -73,6 +75,20 @@ pub struct Apply {
     /// `--dry-run`: write the plan, and do nothing.
     pub dry_run: bool,
     /// `--verbose`: say what was done.
+    pub verbose: bool,
+}
+
+/// Which real server to take out, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drain {
+    /// The service that has it.
+    pub service: ServiceId,
+    /// `-r`: its address.
+    pub address: SocketAddr,
+    /// `--deadline`, `--inactive` and `--persistent`.
+    pub options: DrainOptions,
+    /// `--verbose`: say what is waited for.
     pub verbose: bool,
 }
 

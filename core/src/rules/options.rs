@@ -52,6 +52,8 @@ options! {
     AddServer        ['a']      "add-server"     Value::None, "add a real server to a virtual service";
     EditServer       ['e']      "edit-server"    Value::None, "change the settings of a real server";
     DeleteServer     ['d']      "delete-server"  Value::None, "delete a real server of a virtual service";
+    Drain            []         "drain"          Value::None,
+        "take a real server out softly: weight 0, a wait until its connections are gone, then delete it";
     List             ['L', 'l'] "list"           Value::None, "list the table, or one virtual service";
     Zero             ['Z']      "zero"           Value::None, "zero the counters of all virtual services, or of one";
     Set              []         "set"            Value::Three("TCP TCPFIN UDP"),
@@ -74,7 +76,8 @@ options! {
     Scheduler        ['s']      "scheduler"      Value::One("NAME"), "how new connections are shared out (default wlc)";
     SchedFlags       ['b']      "sched-flags"    Value::One("FLAG[,FLAG...]"), "flags of the scheduler";
     Persistent       ['p']      "persistent"     Value::Optional("SECONDS"),
-        "a client comes back to its server until it was away so long (default 300)";
+        "a client comes back to its server until it was away so long (default 300); with --drain, without a value: wait \
+         for those too that come back";
     Netmask          ['M']      "netmask"        Value::One("NETMASK"),
         "with -p: clients of one network are one client; an IPv6 prefix length (default every client for itself)";
     PersistEngine    []         "pe"             Value::One("NAME"), "what names a client instead of its address: sip";
@@ -125,7 +128,11 @@ options! {
         "touch only this: an id (tcp://10.0.0.1:80), a network (10.0.0.0/24), marks (fwmark:1-99) (default all)";
     Rollback         []         "rollback"       Value::None,
         "if anything is refused, restore the settings from before; what was deleted has new counters then";
-    Verbose          []         "verbose"        Value::None, "say what was done";
+    Deadline         []         "deadline"       Value::One("SECONDS"),
+        "delete it after so long at most, with the connections that it has then (default never)";
+    Inactive         []         "inactive"       Value::None,
+        "wait for inactive connections too, for TCP those that begin or end; with UDP always so";
+    Verbose          []         "verbose"        Value::None, "say what was done, and with --drain what is waited for";
     Netns            []         "netns"          Value::One("NAME"), "in this network namespace, by its name or path";
     Wait             []         "wait"           Value::One("SECONDS"),
         "how long to wait for each answer of the kernel (default 5; 0, for ever)";
@@ -157,6 +164,8 @@ pub struct CommandSpec {
     pub optional: &'static [&'static [Name]],
     /// What it takes as all commands that ask the kernel do.
     pub everywhere: &'static [Name],
+    /// Of what takes a value or none, what takes none here.
+    pub without_value: &'static [Name],
     /// What is on one side does not go with what is on the other.
     pub conflicts: &'static [(&'static [Name], &'static [Name])],
     /// The row of each option, from 1, required rows first: a long file of rules is read faster so.
@@ -197,7 +206,7 @@ impl CommandSpec {
                 name += 1;
             }
         }
-        Self { command, required, optional, everywhere, conflicts: &[], rows }
+        Self { command, required, optional, everywhere, without_value: &[], conflicts: &[], rows }
     }
 
     /// The number of the row that the option is in, the required rows first; nothing if the command does not take it.
@@ -215,8 +224,17 @@ pub const EVERYWHERE: &[Name] = &[Name::Sort, Name::Netns, Name::Wait];
 pub const REPEATED: &[Name] = &[Name::Sort, Name::Scope];
 
 /// What a line of a file of rules cannot be or have.
-pub const NOT_IN_RULES: &[Name] =
-    &[Name::Restore, Name::Apply, Name::Help, Name::Version, Name::Generate, Name::Output, Name::Netns, Name::Wait];
+pub const NOT_IN_RULES: &[Name] = &[
+    Name::Restore,
+    Name::Apply,
+    Name::Drain,
+    Name::Help,
+    Name::Version,
+    Name::Generate,
+    Name::Output,
+    Name::Netns,
+    Name::Wait,
+];
 
 /// What names a virtual service.
 pub const SERVICE: &[Name] = &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService];
@@ -253,6 +271,14 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec::new(Name::AddServer, &[SERVICE, &[Name::RealServer]], SERVER_SETTINGS),
     CommandSpec::new(Name::EditServer, &[SERVICE, &[Name::RealServer]], SERVER_SETTINGS),
     CommandSpec::new(Name::DeleteServer, &[SERVICE, &[Name::RealServer]], &[&[Name::Ipv6]]),
+    CommandSpec {
+        without_value: &[Name::Persistent],
+        ..CommandSpec::new(
+            Name::Drain,
+            &[SERVICE, &[Name::RealServer]],
+            &[&[Name::Ipv6], &[Name::Deadline], &[Name::Inactive], &[Name::Persistent], &[Name::Verbose]],
+        )
+    },
     CommandSpec {
         conflicts: &[
             (&[Name::Connection, Name::Timeout, Name::Daemon], &[Name::Stats, Name::Rate, Name::Thresholds]),

@@ -7,11 +7,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::options::{COMMANDS, CommandSpec, NOT_IN_RULES, Name, REPEATED, Value};
-use super::{Apply, Call, Columns, Generated, Invocation, Line, List, Listed, Numeric, Resolver, Restore, RuleError};
+use super::{
+    Apply, Call, Columns, Drain, Generated, Invocation, Line, List, Listed, Numeric, Resolver, Restore, RuleError,
+};
 use crate::{
-    ApplyOptions, Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, Family, Forwarding, InvalidArgument,
-    Netmask, Options, Protocol, SchedulerFlags, Scope, Service, ServiceId, SyncDaemon, Timeouts, Tunnel,
-    TunnelChecksum,
+    ApplyOptions, Command, DEFAULT_SCHEDULER, DEFAULT_WEIGHT, Destination, DrainOptions, Family, Forwarding,
+    InvalidArgument, Netmask, Options, Protocol, SchedulerFlags, Scope, Service, ServiceId, SyncDaemon, Timeouts,
+    Tunnel, TunnelChecksum,
 };
 
 /// How long a client is remembered with `-p` alone, in seconds: the manual's.
@@ -337,6 +339,10 @@ impl<'a> Given<'a> {
                 return Err(RuleError::refused(message).at(option.position));
             }
             rows |= 1 << row;
+            if let Some(value) = option.value.filter(|_| spec.without_value.contains(&name)) {
+                let message = format!("{} takes no value here, not '{value}'", name.usage());
+                return Err(RuleError::refused(message).at(option.value_position));
+            }
         }
         let first_of = |names: &[Name]| self.options.iter().find(|option| names.contains(&option.name));
         for (one, other) in spec.conflicts {
@@ -436,6 +442,7 @@ impl<'a> Given<'a> {
                 }));
             }
             Name::Apply => return Ok(Invocation::Apply(self.apply()?)),
+            Name::Drain => return Ok(Invocation::Drain(self.drain()?)),
             Name::Generate => return Ok(Invocation::Generate(self.generated()?)),
             Name::Help => return Ok(Invocation::Help),
             Name::Version => return Ok(Invocation::Version),
@@ -478,6 +485,16 @@ impl<'a> Given<'a> {
         Ok(Apply { options, dry_run: self.has(Name::DryRun), verbose: self.has(Name::Verbose) })
     }
 
+    fn drain(&self) -> Result<Drain, RuleError> {
+        let service = self.id()?;
+        let options = DrainOptions::default()
+            .with_deadline(self.seconds(Name::Deadline)?)
+            .with_inactive(self.has(Name::Inactive))
+            .with_persistent(self.has(Name::Persistent));
+        let address = self.destination_address(&service)?;
+        Ok(Drain { service, address, options, verbose: self.has(Name::Verbose) })
+    }
+
     fn generated(&self) -> Result<Generated, RuleError> {
         match self.get(Name::Generate).map(Typed::value) {
             Some("man") => Ok(Generated::Man),
@@ -500,12 +517,16 @@ impl<'a> Given<'a> {
             }
             options = options.with_netns(netns.value());
         }
-        if let Some(seconds) = self.number::<f64>(Name::Wait, "a number of seconds")? {
-            let wait = Duration::try_from_secs_f64(seconds)
-                .map_err(|_| self.wrong_value(Name::Wait, "so many seconds cannot be waited for"))?;
+        if let Some(wait) = self.seconds(Name::Wait)? {
             options = options.with_timeout(Some(wait));
         }
         Ok(options)
+    }
+
+    /// The time that the value of an option is.
+    fn seconds(&self, name: Name) -> Result<Option<Duration>, RuleError> {
+        let seconds = self.number::<f64>(name, "a number of seconds")?.map(Duration::try_from_secs_f64);
+        seconds.transpose().map_err(|_| self.wrong_value(name, "so many seconds cannot be waited for"))
     }
 
     /// What an object finds wrong, at the option that set it.
@@ -820,6 +841,16 @@ mod tests {
         assert_eq!(invocation("-S --output=rules"), Ok(Invocation::Save { numeric: false, output }));
         let restore = Restore { keep_going: true, stream: true, verbose: true };
         assert_eq!(invocation("-R --verbose --stream --keep-going"), Ok(Invocation::Restore(restore)));
+        let drain = |options, verbose| {
+            let (service, address) = ("tcp://10.0.0.1:80".parse().unwrap(), "192.168.1.10:80".parse().unwrap());
+            Ok(Invocation::Drain(Drain { service, address, options, verbose }))
+        };
+        assert_eq!(invocation("--drain -t 10.0.0.1:80 -r 192.168.1.10"), drain(DrainOptions::default(), false));
+        let options = DrainOptions::default().with_deadline(Some(Duration::from_millis(1500)));
+        assert_eq!(
+            invocation("--drain -t 10.0.0.1:80 -r 192.168.1.10 --deadline 1.5 --inactive --persistent --verbose"),
+            drain(options.with_inactive(true).with_persistent(true), true)
+        );
         let scope = Scope::Only(vec!["10.0.0.0/24".parse().unwrap(), "fwmark:1-9".parse().unwrap()]);
         let options = ApplyOptions::default().with_scope(scope).with_rollback(true);
         let apply = Apply { options, dry_run: true, verbose: true };
@@ -952,6 +983,16 @@ mod tests {
             ("--apply --scope 10.0.0.1/24", "--apply: --scope: '10.0.0.1/24' is not the first address of its network"),
             ("--apply --dry-run --dry-run", "--apply: --dry-run is given twice"),
             ("-R --rollback", "-R, --restore: --rollback does not go with it, but with --apply"),
+            ("--drain -t 10.0.0.1:80", "--drain needs -r, --real-server"),
+            ("--drain -t 10.0.0.1:80 -r 10.0.0.2 -p 60", "--drain: -p, --persistent takes no value here, not '60'"),
+            (
+                "--drain -t 10.0.0.1:80 -r 10.0.0.2 --deadline -1",
+                "--drain: --deadline: so many seconds cannot be waited for",
+            ),
+            (
+                "-d -t 10.0.0.1:80 -r 10.0.0.2 --inactive",
+                "-d, --delete-server: --inactive does not go with it, but with --drain",
+            ),
             ("--set 1 x 3", "--set: 'x' is not a number of seconds"),
         ] {
             assert_eq!(refused(line), message, "{line}");
@@ -1099,6 +1140,7 @@ mod tests {
             ("-S --output /etc/passwd", "1:4: "),
             ("  -R", "1:3: "),
             ("  --apply", "1:3: "),
+            ("--drain -t 10.0.0.1:80 -r 10.0.0.2", "1:1: "),
             ("ipvsadm ipvsadm -C", "1:9: "),
             ("-A -t 10.0.0.1:80 ü -s", "1:19: "),
             // What only the whole object shows stands at the option that set it.
