@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use ipvs_core::rules::{List, Listed};
 use ipvs_core::{
-    Client, Connection, DestinationEntry, Forwarding, ServiceId, ServiceTable, Stats, SyncDaemon, Tunnel, TunnelParts,
+    Change, Client, Connection, Destination, DestinationEntry, FieldChange, Forwarding, Service, ServiceId,
+    ServiceTable, Stats, SyncDaemon, Tunnel, TunnelParts,
 };
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ pub(crate) fn write(list: &List, client: &Client, names: &Names, output: &mut im
     }
 }
 
-fn write_line(value: &Value, output: &mut impl Write) -> io::Result<()> {
+pub(crate) fn write_line(value: &Value, output: &mut impl Write) -> io::Result<()> {
     writeln!(output, "{value}")
 }
 
@@ -58,7 +59,13 @@ fn write_table(
 }
 
 fn service(table: &ServiceTable) -> Value {
-    let service = &table.entry.service;
+    let mut value = service_settings(&table.entry.service);
+    value["stats"] = stats(&table.entry.stats);
+    value["destinations"] = table.destinations.iter().map(destination).collect();
+    value
+}
+
+fn service_settings(service: &Service) -> Value {
     let (address, fwmark) = match service.id {
         ServiceId::Address { address, .. } => (Some(address), None),
         ServiceId::Fwmark { mark, .. } => (None, Some(mark)),
@@ -77,13 +84,19 @@ fn service(table: &ServiceTable) -> Value {
         "netmask": service.netmask.text(family),
         "persistence_engine": service.persistence_engine,
         "one_packet": service.one_packet,
-        "stats": stats(&table.entry.stats),
-        "destinations": table.destinations.iter().map(destination).collect::<Vec<_>>(),
     })
 }
 
 fn destination(entry: &DestinationEntry) -> Value {
-    let destination = &entry.destination;
+    let mut value = destination_settings(&entry.destination);
+    value["active_connections"] = entry.active_connections.into();
+    value["inactive_connections"] = entry.inactive_connections.into();
+    value["persistent_connections"] = entry.persistent_connections.into();
+    value["stats"] = stats(&entry.stats);
+    value
+}
+
+fn destination_settings(destination: &Destination) -> Value {
     json!({
         "id": destination.address.to_string(),
         "address": destination.address.ip(),
@@ -93,10 +106,29 @@ fn destination(entry: &DestinationEntry) -> Value {
         "weight": destination.weight,
         "upper_threshold": destination.upper_threshold,
         "lower_threshold": destination.lower_threshold,
-        "active_connections": entry.active_connections,
-        "inactive_connections": entry.inactive_connections,
-        "persistent_connections": entry.persistent_connections,
-        "stats": stats(&entry.stats),
+    })
+}
+
+/// A change that was seen at this time.
+pub(crate) fn change(time: &str, change: &Change) -> Value {
+    let settings = match change {
+        Change::ServiceAdded(service) => Some(service_settings(service)),
+        Change::DestinationAdded(_, destination) => Some(destination_settings(destination)),
+        _ => None,
+    };
+    let fields = match change {
+        Change::ServiceChanged(_, fields) | Change::DestinationChanged(_, _, fields) => Some(fields),
+        _ => None,
+    };
+    let field = |field: &FieldChange| json!({ "field": field.field, "before": field.before, "after": field.after });
+    json!({
+        "time": time,
+        "change": change.name(),
+        "message": change.to_string(),
+        "service": change.service().to_string(),
+        "destination": change.destination().map(|address| address.to_string()),
+        "settings": settings,
+        "fields": fields.map(|fields| fields.iter().map(field).collect::<Vec<_>>()),
     })
 }
 

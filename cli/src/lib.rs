@@ -17,6 +17,7 @@ mod restore;
 mod save;
 mod start;
 mod table;
+mod watch;
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
@@ -123,7 +124,7 @@ fn status(program: Program) -> u8 {
                 (ErrorKind::PermissionDenied(_) | ErrorKind::Unavailable | ErrorKind::InvalidArgument(_), _) => {
                     ARGUMENTS_REFUSED
                 }
-                (_, Invocation::List(_)) => LISTING_FAILED,
+                (_, Invocation::List(_) | Invocation::Watch { .. }) => LISTING_FAILED,
                 _ => FAILED,
             };
             (format!("{error}{}", hint(&error, &call.options)), status)
@@ -180,6 +181,7 @@ fn run(program: Program, call: &Call, names: &Names, output: &mut impl Write) ->
     match &call.invocation {
         Invocation::Restore(how) => restore::restore(program, *how, (&client, &call.options), names, output),
         Invocation::Apply(how) => apply::apply(program, how, (&client, &call.options), names, output),
+        Invocation::Watch { interval, json } => watch::watch(*interval, *json, &client, output),
         Invocation::Drain(what) => drain::drain(program, what, &client, &call.options),
         invocation => run_line(invocation, &client, names, output),
     }

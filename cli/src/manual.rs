@@ -65,9 +65,17 @@ An interrupt restores the weight and says so.
 What was changed goes to the system's log, as with --apply.
 ";
 
+const WATCH: &str = "
+The kernel tells nobody of a change. --watch reads the whole table once an interval, compares it with the one before, and
+writes what differs, a line each with the time in UTC: what was added, removed or changed, field by field,
+where new connections begin or end, and counters that went back.
+That costs a -L an interval, and the memory for two tables; what comes and goes within an interval is not seen.
+It ends when it is interrupted, or when nobody reads its output any more.
+";
+
 const JSON: &str = "
 With --json the table is one object, {\"version\", \"connection_table_size\", \"services\"}; the connections are an object a line;
-timeouts and daemons are {\"timeouts\"} and {\"sync_daemons\"}.
+with --watch it is an object for each change; timeouts and daemons are {\"timeouts\"} and {\"sync_daemons\"}.
 Addresses and ports are numbers, and all counters are there, whichever columns are asked for.
 Absent values are null, and keys may be added, never changed.
 ";
@@ -75,7 +83,7 @@ Absent values are null, and keys may be added, never changed.
 const STATUS: &str = "
 0: all was done; with --apply, the table was changed.
 .br
-1: a listing failed.
+1: a listing failed, or --watch.
 .br
 2: the arguments or a line of rules make no command.
 .br
@@ -152,6 +160,7 @@ pub(crate) fn page() -> String {
     section("RULES", &escaped(RULES));
     section("APPLY", &escaped(APPLY));
     section("DRAIN", &escaped(DRAIN));
+    section("WATCH", &escaped(WATCH));
     section("JSON", &escaped(JSON));
     section("EXIT STATUS", &escaped(STATUS));
     section("FILES", &escaped(FILES));

@@ -1,10 +1,10 @@
-//! `ipvsadm --apply` and `--drain`: what becomes of the table, what is said of it, and what the system's log is told.
+//! `ipvsadm --apply`, `--drain` and `--watch`: what becomes of the table, what is said of it, and what the system's log is told.
 
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio, id};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -300,4 +300,33 @@ fn a_drain_shows_its_progress_on_a_terminal() {
     let shown = run("script", ["--quiet", "--return", "--command", &drain, "/dev/null"]).success();
     assert!(shown.contains("1 active, 0 inactive and 0 persistent connections, 1 s until the deadline"), "{shown}");
     assert_eq!(namespace.witness().len(), 1);
+}
+
+#[test]
+fn a_watch_writes_each_change_as_it_is_seen_and_ends_with_its_reader() {
+    let namespace = Namespace::enter();
+    namespace.debian("-A -t 10.0.0.1:80 -s rr").success();
+    let mut command = Command::new(built("ipvsadm"));
+    command.args(["--watch", "--interval", "0.05"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    // Its first look is behind it.
+    std::thread::sleep(Duration::from_millis(500));
+    for (command, said) in [
+        ("-a -t 10.0.0.1:80 -r 10.1.1.1 -m -w 5", "added 10.1.1.1:80 of tcp://10.0.0.1:80: masquerade, weight 5\n"),
+        ("-e -t 10.0.0.1:80 -r 10.1.1.1 -m -w 0", "changed 10.1.1.1:80 of tcp://10.0.0.1:80: weight 5 -> 0\n"),
+        ("-D -t 10.0.0.1:80", "removed tcp://10.0.0.1:80\n"),
+    ] {
+        namespace.debian(command).success();
+        let line = line(&mut output);
+        let (time, change) = line.split_once(' ').unwrap();
+        assert!(time.len() == 24 && time.starts_with("20") && time.ends_with('Z'), "{line}");
+        assert_eq!(change, said);
+    }
+    // Nobody reads it any more, and nothing changes.
+    drop(output);
+    let begin = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert_eq!(line(&mut BufReader::new(child.stderr.take().unwrap())), "");
 }

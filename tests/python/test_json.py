@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,29 @@ def test_timeouts_and_daemons_are_what_debian_lists() -> None:
     assert (master["group"], master["port"]) == ("224.0.0.81", 8848)
     run(DEBIAN, "--start-daemon", "backup", "--mcast-interface", "sync0")
     assert [daemon["role"] for daemon in listed("--daemon")["sync_daemons"]] == ["master", "backup"]
+
+
+def test_a_watch_tells_each_change() -> None:
+    """With the settings of what is added, and the fields of what is changed."""
+    command = ["ipvsadm", "--watch", "--json", "--interval", "0.05"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch:
+        assert watch.stdout is not None
+        time.sleep(0.5)
+        run(DEBIAN, "-R", rules="".join(RULES.splitlines(keepends=True)[:3]))
+        changes = [json.loads(watch.stdout.readline()) for _ in range(2)]
+        run(DEBIAN, "-e", "-t", "10.0.0.1:80", "-r", "127.0.0.1:8080", "-m", "-w", "0", "-x", "100", "-y", "50")
+        changes.append(json.loads(watch.stdout.readline()))
+        watch.terminate()
+    for change in changes:
+        VALIDATOR.validate(change)
+    service, destination, changed = changes
+    assert (service["change"], service["service"], service["destination"]) == (
+        "service_added",
+        "tcp://10.0.0.1:80",
+        None,
+    )
+    assert (service["settings"]["scheduler"], service["fields"]) == ("wrr", None)
+    assert (destination["change"], destination["settings"]["weight"]) == ("destination_added", 5)
+    assert (changed["change"], changed["destination"]) == ("destination_changed", "127.0.0.1:8080")
+    assert changed["settings"] is None
+    assert changed["fields"] == [{"field": "weight", "before": "5", "after": "0"}]

@@ -9,6 +9,7 @@ mod print;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use thiserror::Error as ThisError;
 
@@ -46,6 +47,13 @@ pub enum Invocation {
     Apply(Apply),
     /// `--drain`: take a real server out softly.
     Drain(Drain),
+    /// `--watch`: write each change of the table.
+    Watch {
+        /// `--interval`: how often it is read.
+        interval: Duration,
+        /// `--json`: as JSON Lines.
+        json: bool,
+    },
     /// `-h`: show the help.
     Help,
     /// `-v`: show the version.

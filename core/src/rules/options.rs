@@ -55,6 +55,8 @@ options! {
     Drain            []         "drain"          Value::None,
         "take a real server out softly: weight 0, a wait until its connections are gone, then delete it";
     List             ['L', 'l'] "list"           Value::None, "list the table, or one virtual service";
+    Watch            []         "watch"          Value::None,
+        "write each change of the table, a line each, as it is seen: the table is read once an interval";
     Zero             ['Z']      "zero"           Value::None, "zero the counters of all virtual services, or of one";
     Set              []         "set"            Value::Three("TCP TCPFIN UDP"),
         "how many seconds an idle connection is remembered; 0 leaves the time in force";
@@ -119,7 +121,9 @@ options! {
     Nosort           []         "nosort"         Value::None, "list in the kernel's order";
     Numeric          ['n']      "numeric"        Value::None, "show numbers instead of names";
     Sort             []         "sort"           Value::None, "list in order: always so, unless --nosort is given";
-    Json             []         "json"           Value::None, "as JSON, always with numbers; with -c, a line for each";
+    Json             []         "json"           Value::None,
+        "as JSON, always with numbers; with -c and --watch, a line for each";
+    Interval         []         "interval"       Value::One("SECONDS"), "how often the table is read (default 1)";
     Output           []         "output"         Value::One("FILE"), "write to this file, replaced when all is written";
     KeepGoing        []         "keep-going"     Value::None, "leave out lines that are no rules, and run the others";
     Stream           []         "stream"         Value::None, "run each line as it arrives, before the next is read";
@@ -228,6 +232,7 @@ pub const NOT_IN_RULES: &[Name] = &[
     Name::Restore,
     Name::Apply,
     Name::Drain,
+    Name::Watch,
     Name::Help,
     Name::Version,
     Name::Generate,
@@ -310,6 +315,7 @@ pub const COMMANDS: &[CommandSpec] = &[
             ],
         )
     },
+    CommandSpec::new(Name::Watch, &[], &[&[Name::Interval], &[Name::Json]]),
     CommandSpec::new(Name::Zero, &[], &[SERVICE, &[Name::Ipv6]]),
     CommandSpec::new(Name::Set, &[], &[]),
     CommandSpec::new(

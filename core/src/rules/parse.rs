@@ -19,6 +19,9 @@ use crate::{
 /// How long a client is remembered with `-p` alone, in seconds: the manual's.
 const DEFAULT_PERSISTENCE: u32 = 300;
 
+/// How often `--watch` reads the table.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Reads the arguments of one call, without the program's name. No arguments at all list the table.
 pub fn parse(
     arguments: impl IntoIterator<Item = impl Into<OsString>>,
@@ -443,6 +446,13 @@ impl<'a> Given<'a> {
             }
             Name::Apply => return Ok(Invocation::Apply(self.apply()?)),
             Name::Drain => return Ok(Invocation::Drain(self.drain()?)),
+            Name::Watch => {
+                let interval = self.seconds(Name::Interval)?.unwrap_or(DEFAULT_INTERVAL);
+                if interval.is_zero() {
+                    return Err(self.wrong_value(Name::Interval, "0 would read the table all the time"));
+                }
+                return Ok(Invocation::Watch { interval, json: self.has(Name::Json) });
+            }
             Name::Generate => return Ok(Invocation::Generate(self.generated()?)),
             Name::Help => return Ok(Invocation::Help),
             Name::Version => return Ok(Invocation::Version),
@@ -841,6 +851,11 @@ mod tests {
         assert_eq!(invocation("-S --output=rules"), Ok(Invocation::Save { numeric: false, output }));
         let restore = Restore { keep_going: true, stream: true, verbose: true };
         assert_eq!(invocation("-R --verbose --stream --keep-going"), Ok(Invocation::Restore(restore)));
+        assert_eq!(invocation("--watch"), Ok(Invocation::Watch { interval: Duration::from_secs(1), json: false }));
+        assert_eq!(
+            invocation("--watch --json --interval 0.5"),
+            Ok(Invocation::Watch { interval: Duration::from_millis(500), json: true })
+        );
         let drain = |options, verbose| {
             let (service, address) = ("tcp://10.0.0.1:80".parse().unwrap(), "192.168.1.10:80".parse().unwrap());
             Ok(Invocation::Drain(Drain { service, address, options, verbose }))
@@ -993,6 +1008,8 @@ mod tests {
                 "-d -t 10.0.0.1:80 -r 10.0.0.2 --inactive",
                 "-d, --delete-server: --inactive does not go with it, but with --drain",
             ),
+            ("--watch --interval 0", "--watch: --interval: 0 would read the table all the time"),
+            ("-L --interval 1", "-L, --list: --interval does not go with it, but with --watch"),
             ("--set 1 x 3", "--set: 'x' is not a number of seconds"),
         ] {
             assert_eq!(refused(line), message, "{line}");
@@ -1140,6 +1157,7 @@ mod tests {
             ("-S --output /etc/passwd", "1:4: "),
             ("  -R", "1:3: "),
             ("  --apply", "1:3: "),
+            ("--watch", "1:1: "),
             ("--drain -t 10.0.0.1:80 -r 10.0.0.2", "1:1: "),
             ("ipvsadm ipvsadm -C", "1:9: "),
             ("-A -t 10.0.0.1:80 ü -s", "1:19: "),
