@@ -182,6 +182,7 @@ fn run(program: Program, call: &Call, names: &Names, output: &mut impl Write) ->
         Invocation::Restore(how) => restore::restore(program, *how, (&client, &call.options), names, output),
         Invocation::Apply(how) => apply::apply(program, how, (&client, &call.options), names, output),
         Invocation::Watch { interval, json } => watch::watch(*interval, *json, &client, output),
+        Invocation::SyncRole(daemon) => Ok(client.set_sync_role(daemon.as_ref()).map(|_| ())?),
         Invocation::Drain(what) => drain::drain(program, what, &client, &call.options),
         invocation => run_line(invocation, &client, names, output),
     }

@@ -1,4 +1,4 @@
-//! `ipvsadm --apply`, `--drain` and `--watch`: what becomes of the table, what is said of it, and what the system's log is told.
+//! `ipvsadm --apply`, `--drain`, `--watch` and `--sync-role`: what becomes of the table, what is said of it, and what the system's log is told.
 
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
@@ -329,4 +329,27 @@ fn a_watch_writes_each_change_as_it_is_seen_and_ends_with_its_reader() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
     assert_eq!(line(&mut BufReader::new(child.stderr.take().unwrap())), "");
+}
+
+#[test]
+fn a_sync_role_is_one_call() {
+    let namespace = Namespace::enter();
+    for line in ["link add sync0 type dummy", "link set sync0 up", "address add 10.9.9.9/24 dev sync0"] {
+        run("ip", line.split(' ')).success();
+    }
+    let daemons = || namespace.debian("-L --daemon").success();
+    let role = |role: &str| namespace.ours(&format!("--sync-role {role}"));
+    assert_eq!(said(&role("none")), (Some(0), "", ""));
+    for _ in 0..2 {
+        assert_eq!(said(&role("master --mcast-interface sync0 --syncid 7")), (Some(0), "", ""));
+        assert!(daemons().starts_with("master sync daemon (mcast=sync0, syncid=7, ") && daemons().lines().count() == 1);
+    }
+    namespace.debian("--start-daemon backup --mcast-interface sync0").success();
+    assert_eq!(said(&role("backup --mcast-interface sync0 --syncid 8")), (Some(0), "", ""));
+    assert!(daemons().starts_with("backup sync daemon (mcast=sync0, syncid=8, ") && daemons().lines().count() == 1);
+    let ran = role("backup --mcast-interface nosuch0");
+    assert!(ran.status == Some(255) && ran.stderr.starts_with("ipvsadm: cannot start the backup"), "{ran:?}");
+    assert_eq!(said(&role("none")), (Some(0), "", ""));
+    assert_eq!(daemons(), "");
+    assert_eq!(role("master").status, Some(2));
 }

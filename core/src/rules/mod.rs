@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use thiserror::Error as ThisError;
 
-use crate::{ApplyOptions, Command, DrainOptions, Family, Options, Protocol, ServiceId};
+use crate::{ApplyOptions, Command, DrainOptions, Family, Options, Protocol, ServiceId, SyncDaemon};
 
 pub use parse::{parse, parse_changes, parse_command, parse_line, parse_rules};
 pub use print::{NamedRule, RuleDisplay, print};
@@ -54,6 +54,8 @@ pub enum Invocation {
         /// `--json`: as JSON Lines.
         json: bool,
     },
+    /// `--sync-role`: run this synchronisation daemon and no other, or none.
+    SyncRole(Option<SyncDaemon>),
     /// `-h`: show the help.
     Help,
     /// `-v`: show the version.

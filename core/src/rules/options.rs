@@ -62,6 +62,8 @@ options! {
         "how many seconds an idle connection is remembered; 0 leaves the time in force";
     StartDaemon      []         "start-daemon"   Value::One("master|backup"), "start a connection synchronization daemon";
     StopDaemon       []         "stop-daemon"    Value::One("master|backup"), "stop a connection synchronization daemon";
+    SyncRole         []         "sync-role"      Value::One("master|backup|none"),
+        "run this connection synchronization daemon and no other; one that runs so already goes on";
     Restore          ['R']      "restore"        Value::None, "run the rules on standard input, a command a line";
     Apply            []         "apply"          Value::None,
         "make the table what the rules on standard input describe; what is right already is not touched";
@@ -233,6 +235,7 @@ pub const NOT_IN_RULES: &[Name] = &[
     Name::Apply,
     Name::Drain,
     Name::Watch,
+    Name::SyncRole,
     Name::Help,
     Name::Version,
     Name::Generate,
@@ -324,6 +327,19 @@ pub const COMMANDS: &[CommandSpec] = &[
         &[&[Name::SyncId], &[Name::SyncMaxlen], &[Name::McastGroup], &[Name::McastPort], &[Name::McastTtl]],
     ),
     CommandSpec::new(Name::StopDaemon, &[], &[&[Name::SyncId]]),
+    // The interface is needed with master and backup, and wrong with none.
+    CommandSpec::new(
+        Name::SyncRole,
+        &[],
+        &[
+            &[Name::McastInterface],
+            &[Name::SyncId],
+            &[Name::SyncMaxlen],
+            &[Name::McastGroup],
+            &[Name::McastPort],
+            &[Name::McastTtl],
+        ],
+    ),
     CommandSpec::offline(Name::Help),
     CommandSpec::offline(Name::Version),
     CommandSpec::offline(Name::Generate),

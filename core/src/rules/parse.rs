@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{COMMANDS, CommandSpec, NOT_IN_RULES, Name, REPEATED, Value};
+use super::options::{COMMANDS, CommandSpec, EVERYWHERE, NOT_IN_RULES, Name, REPEATED, Value};
 use super::{
     Apply, Call, Columns, Drain, Generated, Invocation, Line, List, Listed, Numeric, Resolver, Restore, RuleError,
 };
@@ -430,7 +430,8 @@ impl<'a> Given<'a> {
             }
             Name::Zero => Command::Zero(self.optional_id()?),
             Name::Set => Command::SetTimeouts(self.timeouts()?),
-            Name::StartDaemon => Command::StartDaemon(self.daemon()?),
+            Name::StartDaemon => Command::StartDaemon(self.daemon(Name::StartDaemon)?),
+            Name::SyncRole => return Ok(Invocation::SyncRole(self.sync_role()?)),
             Name::StopDaemon => Command::StopDaemon(self.role(Name::StopDaemon)?),
             Name::List => return Ok(Invocation::List(self.list()?)),
             Name::Save => {
@@ -693,9 +694,32 @@ impl<'a> Given<'a> {
         self.read_value(name, str::parse)?.ok_or_else(|| RuleError::refused("neither master nor backup is named"))
     }
 
-    fn daemon(&self) -> Result<SyncDaemon, RuleError> {
+    fn sync_role(&self) -> Result<Option<SyncDaemon>, RuleError> {
+        match self.get(Name::SyncRole).map_or("", Typed::value) {
+            "none" => {
+                return match self.options.iter().find(|option| !EVERYWHERE.contains(&option.name)) {
+                    Some(option) => Err(self.wrong(option.name, "goes with master and backup only, not none")),
+                    None => Ok(None),
+                };
+            }
+            "master" | "backup" => {}
+            other => {
+                return Err(self.wrong_value(Name::SyncRole, &format!("'{other}' is none of master, backup and none")));
+            }
+        }
+        let daemon = self.daemon(Name::SyncRole)?;
+        if !self.has(Name::McastInterface) {
+            let needed = Name::McastInterface.usage();
+            return Err(self.wrong(Name::SyncRole, &format!("{} needs {needed}", daemon.role)));
+        }
+        daemon.check().map_err(|argument| self.placed(&argument))?;
+        Ok(Some(daemon))
+    }
+
+    /// The daemon with the role that this option says.
+    fn daemon(&self, role: Name) -> Result<SyncDaemon, RuleError> {
         let interface = self.get(Name::McastInterface).map_or("", Typed::value);
-        let mut daemon = SyncDaemon::new(self.role(Name::StartDaemon)?, interface);
+        let mut daemon = SyncDaemon::new(self.role(role)?, interface);
         daemon.sync_id = self.number(Name::SyncId, "a number from 0 to 255")?.unwrap_or_default();
         daemon.max_length = self.positive(Name::SyncMaxlen, "a number from 1 to 65507")?;
         daemon.group = self.read_value(Name::McastGroup, |text| {
@@ -851,6 +875,13 @@ mod tests {
         assert_eq!(invocation("-S --output=rules"), Ok(Invocation::Save { numeric: false, output }));
         let restore = Restore { keep_going: true, stream: true, verbose: true };
         assert_eq!(invocation("-R --verbose --stream --keep-going"), Ok(Invocation::Restore(restore)));
+        assert_eq!(invocation("--sync-role none --wait 1"), Ok(Invocation::SyncRole(None)));
+        let mut daemon = SyncDaemon::new(crate::Role::Backup, "eth0");
+        daemon.sync_id = 7;
+        assert_eq!(
+            invocation("--sync-role backup --mcast-interface eth0 --syncid 7"),
+            Ok(Invocation::SyncRole(Some(daemon)))
+        );
         assert_eq!(invocation("--watch"), Ok(Invocation::Watch { interval: Duration::from_secs(1), json: false }));
         assert_eq!(
             invocation("--watch --json --interval 0.5"),
@@ -1010,6 +1041,13 @@ mod tests {
             ),
             ("--watch --interval 0", "--watch: --interval: 0 would read the table all the time"),
             ("-L --interval 1", "-L, --list: --interval does not go with it, but with --watch"),
+            ("--sync-role master", "--sync-role master needs --mcast-interface"),
+            ("--sync-role slave", "--sync-role: 'slave' is none of master, backup and none"),
+            ("--sync-role none --syncid 7", "--sync-role: --syncid goes with master and backup only, not none"),
+            (
+                "--sync-role backup --mcast-interface eth0 --mcast-group 10.0.0.1",
+                "--sync-role: --mcast-group: 10.0.0.1 is not a multicast address",
+            ),
             ("--set 1 x 3", "--set: 'x' is not a number of seconds"),
         ] {
             assert_eq!(refused(line), message, "{line}");
