@@ -31,11 +31,11 @@ SERVERS = {"blue": "192.168.1.11:8080", "green": "192.168.1.12:8080"}
 POOL = f"""
 interval = 0.2
 
-[[service]]
-id = "{SERVICE}"
-scheduler = "rr"
-check = {{ kind = "http", timeout = 3.0, fall = 1, rise = 1 }}
-server = [{", ".join(f'{{ id = "{address}" }}' for address in SERVERS.values())}]
+[[pool]]
+services = [{{ id = "{SERVICE}", scheduler = "rr" }}]
+servers = [{", ".join(f'{{ id = "{address}" }}' for address in SERVERS.values())}]
+alpha = true
+check = {{ kind = "http", timeout = 3.0 }}
 """
 
 NETWORK = """
@@ -199,7 +199,7 @@ class Story:
         self.processes.enter_context(background(server("green")))
         pool = Path("/run/pool.toml")
         pool.write_text(POOL)
-        check = in_namespace("director", "../examples/healthcheck.py", str(pool))
+        check = in_namespace("director", "../examples/checker.py", str(pool))
         self.check = self.processes.enter_context(background(check))
         seconds = wait_for("destinations", self.table, list(SERVERS.values()))
         say(f"   both servers are in the table after {seconds:.1f} s")

@@ -24,7 +24,7 @@ MODULE = ["__init__.py", "_enums.py", "_errors.py", "_ipvs.abi3.so", "_ipvs.pyi"
 #: What a build of ours leaves behind is not built again.
 BUILD = {**os.environ, "CARGO_TARGET_DIR": str(PROJECT / "target")}
 #: The tests of the module. Those left out are of the guest, `setup`, Lua and ipvsadm.
-NAMES = ["objects", "arguments", "client", "errors", "manners", "policy", "witnesses", "guide", "healthcheck"]
+NAMES = ["objects", "arguments", "client", "errors", "manners", "policy", "witnesses", "guide", "checker"]
 SUITE = [f"tests/python/test_{name}.py" for name in NAMES]
 #: How pyo3 is told of a free-threaded Python that is not on this machine.
 FREE_THREADED = """implementation=CPython

@@ -19,7 +19,7 @@ TABLE = "-A -t 10.0.0.1:80 -s wrr\n-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m -w 
 
 def test_the_snippets_run_one_after_another() -> None:
     """As a reader would type them."""
-    assert len(SNIPPETS) > 12
+    assert len(SNIPPETS) > 14
     program = "\n".join(SNIPPETS)
     try:
         exec(compile(program, "docs/python.md", "exec"), {"__name__": "guide"})  # noqa: S102

@@ -1,0 +1,199 @@
+"""A health checker for pools of real servers, as a whole program: TCP, HTTP and script probes, quorum, sorry server.
+
+Each round asks all servers at once, each for `timeout` seconds at most. What others change in the services of its pools
+is mended; the rest of the table is left alone. On SIGHUP it reads its file again; on SIGTERM it drains its servers and
+ends, at once on a second one; on SIGINT it leaves the table as it is. Killed and started again, it goes on as before.
+
+usage: checker.py FILE    (checker.toml beside this is one; Python 3.11, or the package tomli)
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+import ipvs
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+log = logging.getLogger("checker")
+#: What signals ask for; `wake` says that there is something.
+asked: set[int] = set()
+wake = threading.Event()
+
+
+def require(is_right: object, message: str) -> None:
+    """Refuse a file with a wrong value."""
+    if not is_right:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class Check:
+    """How a server is asked: by a connection, by HTTP for a path, or by a program that gets its address and port."""
+
+    kind: str = "tcp"
+    timeout: float = 2.0
+    path: str = "/"
+    host: str | None = None
+    status: int = 200
+    program: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what would make every server look dead, or well."""
+        require(self.kind in ("tcp", "http", "script"), f"check: kind: {self.kind!r} is none of tcp, http and script")
+        require(re.fullmatch("/[!-~]*", self.path), f"check: path: {self.path!r} does not begin with /, or has spaces")
+        require(self.timeout > 0, f"check: timeout: {self.timeout} is not above 0")
+        require(bool(self.program) == (self.kind == "script"), "check: program: a script has one, and nothing else")
+
+    def fault(self, server: ipvs.Destination) -> str | None:
+        """Return what is wrong with a server, or None if it is well: after `timeout` seconds at the latest."""
+        end = time.monotonic() + self.timeout
+        try:
+            if self.kind == "script":
+                command = [self.program, str(server.address), str(server.port)]
+                subprocess.run(command, check=True, timeout=self.timeout, stdin=subprocess.DEVNULL)
+                return None
+            with socket.create_connection((str(server.address), server.port), self.timeout) as connection:
+                if self.kind == "tcp":
+                    return None
+                connection.sendall(f"GET {self.path} HTTP/1.0\r\nHost: {self.host or server}\r\n\r\n".encode())
+                answer = b""
+                while b"\n" not in answer and len(answer) < 1000:  # noqa: PLR2004, no first line is longer
+                    # A socket's own time is for each piece anew; 0 would be none.
+                    connection.settimeout(max(end - time.monotonic(), 1e-6))
+                    answer += connection.recv(1000) or b"\n"
+        except (OSError, subprocess.SubprocessError) as error:
+            return str(error) or type(error).__name__
+        found = re.match(rb"HTTP/1\.[01] (\d{3})\b", answer)
+        return None if found and int(found[1]) == self.status else f"answered {answer!r}"
+
+
+class Pool:
+    """One [[pool]] of the file."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """Read it; what it does not know is an error."""
+        forwarding = settings.pop("forwarding", "masquerade")
+        self.check = Check(**settings.pop("check", {}))
+        self.services = [ipvs.Service(**service) for service in settings.pop("services")]
+        self.servers = [ipvs.Destination(**{"forwarding": forwarding, **server}) for server in settings.pop("servers")]
+        if "sorry_server" in settings:
+            settings["sorry_server"] = ipvs.Destination(**{"forwarding": forwarding, **settings["sorry_server"]})
+        self.settings = {**settings, "services": self.services, "servers": self.servers}
+        self.policy = ipvs.Pool(**self.settings)
+
+
+def read(file: Path) -> tuple[float, float, list[Pool]]:
+    """Read the file: the seconds between two rounds and those to drain, and the pools. Nothing is done to the table."""
+    settings = tomllib.loads(file.read_text())
+    interval, drain = settings.pop("interval", 1.0), settings.pop("drain", 30.0)
+    pools = [Pool(pool) for pool in settings.pop("pool")]
+    require(interval > 0 and drain >= 0, f"interval: {interval} is not above 0, or drain: {drain} is below it")
+    require(not settings, f"there is no setting {', '.join(map(repr, settings))}")
+    return interval, drain, pools
+
+
+def act(change: Callable[..., ipvs.Applied], *arguments: object, **options: object) -> None:
+    """Change the table, which `ipvs` logs. What fails is said, and tried again by the next round."""
+    try:
+        change(*arguments, **options).check()
+    except ipvs.Error as error:
+        log.error("%s", error)  # noqa: TRY400, the message says it all
+
+
+def begin(lb: ipvs.Client, pools: list[Pool], before: list[Pool]) -> None:
+    """Start pools. Those of before go on with what they know; services that are gone are deleted."""
+    known = {pool.services[0].id: pool.policy for pool in before}
+    for pool in pools:
+        if pool.services[0].id in known:
+            pool.policy = known[pool.services[0].id]
+            act(lb.follow, pool.policy, pool.policy.set_config(**pool.settings))
+        else:
+            act(lb.adopt, pool.policy)
+    ids = {service.id for pool in pools for service in pool.services}
+    gone = [service for pool in before for service in pool.services if service.id not in ids]
+    act(lb.apply, ipvs.Table(), scope=gone)
+
+
+def look(lb: ipvs.Client, pools: list[Pool], threads: ThreadPoolExecutor) -> None:
+    """Ask all servers at once, and do what follows."""
+    pairs = [(pool, server) for pool in pools for server in pool.servers]
+    faults = threads.map(lambda pair: pair[0].check.fault(pair[1]), pairs)
+    for (pool, server), fault in zip(pairs, faults):
+        changes = pool.policy.checked(server, fault is None)
+        for event in changes.events:
+            log.warning("%s: %s", pool.services[0], ": ".join(filter(None, [event.message, fault])))
+        act(lb.follow, pool.policy, changes)
+    for pool in pools:
+        act(lb.reconcile, pool.policy)
+
+
+def drain(lb: ipvs.Client, pools: list[Pool], seconds: float) -> None:
+    """Drain all servers at once, until another signal comes."""
+    table = lb.current_table(service for pool in pools for service in pool.services)
+    drains = [lb.drain(service, server, deadline=seconds) for service, servers in table for server in servers]
+    wake.clear()
+    while any([drain.step().state == "waiting" for drain in drains]) and not wake.wait(0.2):  # noqa: C419, each one
+        pass
+
+
+def run(lb: ipvs.Client, file: Path) -> None:
+    """Check until a signal ends it."""
+    interval, seconds, pools = read(file)
+    begin(lb, pools, [])
+    with ThreadPoolExecutor(max_workers=1000) as threads:
+        while not asked & {signal.SIGTERM, signal.SIGINT}:
+            look(lb, pools, threads)
+            wake.wait(interval)
+            if signal.SIGHUP in asked:
+                asked.remove(signal.SIGHUP)
+                wake.clear()
+                before = pools
+                try:
+                    interval, seconds, pools = read(file)
+                except (OSError, ValueError, TypeError, KeyError) as error:
+                    log.error("%s: %s: %s", file, type(error).__name__, error)  # noqa: TRY400
+                begin(lb, pools, before)
+    if signal.SIGTERM in asked:
+        drain(lb, pools, seconds)
+
+
+def heed(number: int, _frame: object) -> None:
+    """Note what a signal asks for."""
+    asked.add(number)
+    wake.set()
+
+
+def main() -> None:
+    """Read the file, and check until a signal comes."""
+    logging.basicConfig(format="checker: %(message)s", level=logging.INFO)
+    if len(sys.argv) != 2:  # noqa: PLR2004, a file
+        sys.exit("usage: checker.py FILE")
+    file = Path(sys.argv[1])
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, heed)
+    try:
+        with ipvs.Client() as lb, lb.lock():
+            for other in lb.other_writers():
+                log.warning("%s (process %d) changes this table too: stop one of the two", other.name, other.process)
+            run(lb, file)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        sys.exit(f"checker: {file}: {type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    main()

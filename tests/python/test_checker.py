@@ -1,0 +1,302 @@
+"""The example of a health checker, beside real servers that are killed, slowed and revived."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Callable
+
+import ipvs
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+CHECKER = [sys.executable, str(PROJECT / "examples" / "checker.py")]
+WEB = "tcp://10.0.0.1:80"
+MAIL = "tcp://10.0.0.1:25"
+DRIPPING, FIRST, SECOND = (f"127.0.0.{host}:8080" for host in (13, 11, 12))
+SORRY = "127.0.0.99:8080"
+CONFIG = """
+interval = 0.05
+
+[[pool]]
+services = [{ id = "tcp://10.0.0.1:80", scheduler = "wrr" }]
+servers = [
+    { id = "127.0.0.13:8080", weight = 9 },
+    { id = "127.0.0.11:8080", weight = 5 },
+    { id = "127.0.0.12:8080", weight = 3 },
+]
+sorry_server = { id = "127.0.0.99:8080" }
+inhibit_on_failure = true
+alpha = true
+rise = 2
+fall = 2
+check = { kind = "http", timeout = 0.5 }
+
+[[pool]]
+services = [{ id = "tcp://10.0.0.1:25" }]
+servers = [{ id = "127.0.0.11:8080" }, { id = "127.0.0.13:25" }]
+check = { kind = "tcp", timeout = 0.5 }
+fall = 3
+"""
+#: A service, which may get more settings.
+ONE = '[[pool]]\nservices = [{ id = "fwmark:7" }]\nservers = []\n'
+Start = Callable[[str], "subprocess.Popen[bytes]"]
+Check = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def processes() -> Iterator[ExitStack]:
+    """End what the test started."""
+    with ExitStack() as processes:
+        yield processes
+
+
+@pytest.fixture
+def start(processes: ExitStack) -> Start:
+    """Give what starts a server that answers HTTP at this address, port 8080."""
+
+    def start(address: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, str(PROJECT / "demo" / "server.py"), "a", address, "8080"]
+        server = processes.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+        processes.callback(server.kill)
+        return server
+
+    return start
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Write the file."""
+    config = tmp_path / "pool.toml"
+    config.write_text(CONFIG)
+    return config
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Give what the checker says."""
+    return tmp_path / "log"
+
+
+@pytest.fixture
+def check(processes: ExitStack, config: Path, log: Path) -> Check:
+    """Give what starts the checker."""
+
+    def check() -> subprocess.Popen[bytes]:
+        file = processes.enter_context(log.open("a"))
+        checker = processes.enter_context(subprocess.Popen([*CHECKER, str(config)], stderr=file))
+        processes.callback(checker.kill)
+        return checker
+
+    return check
+
+
+@pytest.fixture
+def dripping(processes: ExitStack) -> str:
+    """Start a server that answers a byte at a time and never comes to the end of its first line; give its address."""
+    server = processes.enter_context(socket.create_server(("127.0.0.13", 8080)))
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 ")
+            while True:
+                connection.sendall(b"O")
+                time.sleep(0.1)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=drip, args=(server.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return DRIPPING
+
+
+def table() -> dict[str, dict[str, int]]:
+    """Give the weights of the servers of each service."""
+    return {
+        table.entry.id: {entry.id: entry.weight for entry in table.destinations} for table in ipvs.Client().snapshot()
+    }
+
+
+def wait_for(expected: object, look: Callable[[], object] = table) -> None:
+    """Look until what is there is as expected."""
+    end = time.monotonic() + 20
+    while (found := look()) != expected and time.monotonic() < end:
+        time.sleep(0.02)
+    assert found == expected
+
+
+def test_servers_that_die_and_come_back(start: Start, dripping: str, check: Check, log: Path) -> None:
+    """The table has what answers, with its weights; what does not is drained or deleted, and comes back.
+
+    One that never comes to the end of its answer is down, and holds nothing up.
+    """
+    blue, green = start("127.0.0.11"), start("127.0.0.12")
+    checker = check()
+    both = {WEB: {dripping: 0, FIRST: 5, SECOND: 3}, MAIL: {FIRST: 1}}
+    wait_for(both)
+
+    blue.kill()
+    blue.wait()
+    wait_for({WEB: {dripping: 0, FIRST: 0, SECOND: 3}, MAIL: {}})
+
+    # It accepts connections and answers nothing: nobody is left, and the sorry server takes over until somebody is.
+    green.send_signal(signal.SIGSTOP)
+    wait_for({WEB: {dripping: 0, FIRST: 0, SECOND: 0, SORRY: 1}, MAIL: {}})
+    green.send_signal(signal.SIGCONT)
+    wait_for({WEB: {dripping: 0, FIRST: 0, SECOND: 3}, MAIL: {}})
+    blue = start("127.0.0.11")
+    wait_for(both)
+
+    # What others do to these services is mended, and the rest left alone.
+    lb = ipvs.Client()
+    lb.add_service(ipvs.Service("udp://10.0.0.1:53"))
+    lb.add_destination("udp://10.0.0.1:53", "127.0.0.99:80", forwarding="masquerade")
+    lb.delete_destination(WEB, FIRST)
+    lb.set_weight(WEB, SECOND, 0)
+    lb.delete_service(MAIL)
+    lb.add_destination(WEB, "127.0.0.99:80", forwarding="masquerade")
+    mended = {**both, "udp://10.0.0.1:53": {"127.0.0.99:80": 1}}
+    wait_for(mended)
+
+    checker.send_signal(signal.SIGINT)
+    assert checker.wait(timeout=20) == 0
+    assert table() == mended
+    said = log.read_text()
+    assert f"checker: {WEB}: server {FIRST} is down: [Errno 111] Connection refused\n" in said
+    assert f"checker: {WEB}: server {SECOND} is down: timed out\n" in said
+    assert f"checker: server {FIRST} is down: -e -t 10.0.0.1:80 -r {FIRST} -m -w 0\n" in said
+    assert f"checker: drift: -a -t 10.0.0.1:80 -r {FIRST} -m -w 5\n" in said
+    assert dripping not in "".join(line for line in said.splitlines() if "is up" in line)
+    assert said.count(f"checker: {WEB}: quorum lost: timed out\n") == 1
+    # At the start nobody had proved himself.
+    assert said.count(f"checker: {WEB}: quorum gained\n") == 2
+
+
+def test_killed_and_started_again(start: Start, check: Check, config: Path, log: Path) -> None:
+    """It goes on where it was, holds the lock meanwhile, and reads its file again when it is told."""
+    start("127.0.0.11")
+    start("127.0.0.12")
+    checker = check()
+    both = {WEB: {DRIPPING: 0, FIRST: 5, SECOND: 3}, MAIL: {FIRST: 1}}
+    wait_for(both)
+    other = subprocess.run([*CHECKER, str(config)], check=False, capture_output=True, text=True)
+    assert other.returncode == 1
+    assert "looks after the pools of this network namespace already" in other.stderr
+    checker.kill()
+    checker.wait()
+    before = len(log.read_text())
+    watch = ipvs.Client().watch()
+    # It mends what is not right, and touches nothing else.
+    ipvs.Client().delete_destination(WEB, DRIPPING)
+    checker = check()
+    wait_for(both)
+    assert [change.message for change in watch.look()] == []
+    assert "is up" not in log.read_text()[before:]
+
+    config.write_text("pool = [")
+    checker.send_signal(signal.SIGHUP)
+    wait_for(1, lambda: log.read_text().count("TOMLDecodeError"))
+    assert table() == both
+    config.write_text(CONFIG[: CONFIG.rindex("[[pool]]")].replace("weight = 3", "weight = 4"))
+    checker.send_signal(signal.SIGHUP)
+    wait_for({WEB: {DRIPPING: 0, FIRST: 5, SECOND: 4}})
+
+
+def test_it_drains_at_its_end(check: Check, config: Path) -> None:
+    """On SIGTERM connections go on until they end."""
+    subprocess.run(["ip", "address", "add", "10.0.0.1/32", "dev", "lo"], check=True)
+    config.write_text('[[pool]]\nservices = [{ id = "tcp://10.0.0.1:80" }]\nservers = [{ id = "127.0.0.11:8080" }]\n')
+    with socket.create_server(("127.0.0.11", 8080)) as server:
+        checker = check()
+        wait_for({WEB: {FIRST: 1}})
+        # The checks connect, too.
+        with socket.create_connection(("10.0.0.1", 80)) as client:
+            checker.send_signal(signal.SIGTERM)
+            wait_for({WEB: {FIRST: 0}})
+            time.sleep(0.5)
+            assert checker.poll() is None
+            port = client.getsockname()[1]
+            connection, address = server.accept()
+            while address[1] != port:
+                connection.close()
+                connection, address = server.accept()
+            connection.sendall(b"on")
+            assert client.recv(10) == b"on"
+            client.close()
+            connection.close()
+        assert checker.wait(timeout=20) == 0
+    assert table() == {WEB: {}}
+
+
+def test_a_script_decides(check: Check, config: Path, tmp_path: Path, log: Path) -> None:
+    """It gets address and port; exit status 0 is well, and one that takes too long is not."""
+    script = tmp_path / "script"
+    script.write_text(f'#!/bin/sh\ntest "$1 $2" = "127.0.0.11 8080" || exit 1\ntest ! -e {tmp_path}/slow || sleep 60\n')
+    script.chmod(0o755)
+    config.write_text(
+        'interval = 0.05\n[[pool]]\nservices = [{ id = "tcp://10.0.0.1:80" }]\n'
+        'servers = [{ id = "127.0.0.11:8080" }, { id = "127.0.0.12:8080" }]\n'
+        f'check = {{ kind = "script", program = "{script}", timeout = 2 }}\n'
+    )
+    checker = check()
+    wait_for({WEB: {FIRST: 1}})
+    (tmp_path / "slow").touch()
+    # There is no sorry server.
+    wait_for({WEB: {}})
+    (tmp_path / "slow").unlink()
+    wait_for({WEB: {FIRST: 1}})
+    checker.terminate()
+    assert checker.wait(timeout=20) == 0
+    assert "timed out after" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pool = [", "TOMLDecodeError"),
+        ("", "KeyError: 'pool'"),
+        ('[[pool]]\nservices = [{ id = "tcp://10.0.0.1" }]', "InvalidArgument: service: 'tcp://10.0.0.1' is not an id"),
+        ("intervall = 9\npool = []", "ValueError: there is no setting 'intervall'"),
+        ("interval = 0\npool = []", "ValueError: interval: 0 is not above 0"),
+        (f'{ONE}check = {{ kind = "tpc" }}', "ValueError: check: kind: 'tpc' is none of tcp, http and script"),
+        (f"{ONE}rise = 0", "InvalidArgument: rise: it is 1 at least"),
+        (f"{ONE}fall = -5", "InvalidArgument: fall: -5 is not within 0 to"),
+        (f"{ONE}qourum = 2", "TypeError: there is no setting 'qourum'"),
+        (f"{ONE}check = {{ timeout = 0 }}", "ValueError: check: timeout: 0 is not above 0"),
+        (f'{ONE}check = {{ kind = "http", path = "/a b" }}', "ValueError: check: path: '/a b' does not begin with /"),
+        (f'{ONE}check = {{ kind = "script" }}', "ValueError: check: program: a script has one"),
+        (f"{ONE}check = {{ interval = 1 }}", "TypeError: "),
+    ],
+)
+def test_a_wrong_file_is_an_error(text: str, message: str, config: Path) -> None:
+    """Nothing is done, and the message says what is wrong."""
+    config.write_text(text)
+    ran = subprocess.run([*CHECKER, str(config)], check=False, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"checker: {config}: {message}")
+    assert table() == {}
+
+
+def test_the_example_s_file_is_right(check: Check, config: Path, log: Path) -> None:
+    """What stands beside the program, with the addresses of nobody, makes its services."""
+    text = (PROJECT / "examples" / "checker.toml").read_text()
+    config.write_text(text.replace("192.168.1.", "127.0.0.").replace("interval = 1.0", "interval = 0.1"))
+    program = "open('/proc/self/comm', 'w').write('keepalived'); print(flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        check()
+        web = {FIRST: 0, SECOND: 0, SORRY: 1}
+        wait_for({WEB: web, "tcp://10.0.0.1:8080": web, MAIL: {}})
+        assert f"checker: keepalived (process {other.pid}) changes this table too: stop one" in log.read_text()
+        other.kill()
