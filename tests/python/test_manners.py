@@ -392,6 +392,11 @@ def test_what_is_left_behind_is_freed() -> None:
             assert lb.services() == []
             next(lb.connections(), None)
             iter(shared.connections())
+            shared.adopt(ipvs.Pool(services=[WEB], servers=["10.0.0.1:80"])).check()
+            shared.drain(WEB, "10.0.0.1:80").wait()
+            shared.lock()
+            iter(shared.watch())
+            shared.apply("").check()
             with pytest.raises(ipvs.NamespaceError):
                 ipvs.Client(netns="nosuch")
             with pytest.raises(ipvs.RuleError):

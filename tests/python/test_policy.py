@@ -351,7 +351,9 @@ def test_the_lock(lb: ipvs.Client) -> None:
         assert (caught.value.kind, caught.value.operation, caught.value.errno) == ("locked", "lock", errno.EWOULDBLOCK)
         assert f"process {os.getpid()}" in str(caught.value)
     lock.close()
-    ipvs.Client().lock().close()
+    for _ in range(2):
+        # It goes with what holds it.
+        ipvs.Client().lock()
 
 
 def test_other_writers(lb: ipvs.Client) -> None:
