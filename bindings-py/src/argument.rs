@@ -108,7 +108,7 @@ pub(crate) fn ip(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<IpAdd
 
 /// The name of a keyword.
 pub(crate) fn keyword<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, str>> {
-    Ok(name.cast::<PyString>()?.to_string_lossy())
+    name.cast::<PyString>()?.to_cow()
 }
 
 /// The text of a call that makes an object: its class, what comes first, and the keywords that are not as by default.
