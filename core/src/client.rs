@@ -166,8 +166,9 @@ impl Client {
 
     /// All services (`IPVS_CMD_GET_SERVICE` as a dump), in the kernel's order.
     ///
-    /// The kernel lets others change the table between two parts of a dump: a service may then be missing. What it shows
-    /// twice is here once.
+    /// The kernel lets others change the table between two parts of a dump: a service may then be missing, also when what
+    /// comes or goes is in another network namespace, as the kernel counts those too where it goes on. What it shows twice
+    /// is here once.
     pub fn services(&self) -> Result<Vec<ServiceEntry>, Error> {
         self.many(Operation::Services, &Request::get_services(), parse_service, |entry| entry.service.id)
     }
