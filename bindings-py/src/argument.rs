@@ -106,6 +106,29 @@ pub(crate) fn ip(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<IpAdd
     text.parse().map_err(wrong)
 }
 
+/// A keyword of a method, or that it is left out, which None is not. The fastest way to take one.
+pub(crate) struct Keyword<'a, 'py>(Option<Borrowed<'a, 'py, PyAny>>);
+
+impl<'py> Keyword<'_, 'py> {
+    pub const LEFT_OUT: Self = Self(None);
+
+    pub fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
+    pub fn map<T>(&self, convert: impl FnOnce(&Bound<'py, PyAny>) -> PyResult<T>) -> PyResult<Option<T>> {
+        self.0.as_deref().map(convert).transpose()
+    }
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Keyword<'a, 'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Self(Some(object)))
+    }
+}
+
 /// The name of a keyword.
 pub(crate) fn keyword<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, str>> {
     name.cast::<PyString>()?.to_cow()

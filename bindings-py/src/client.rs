@@ -11,7 +11,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::argument::{items, keyword, number, object, optional, parsed, seconds, switch, text, unknown};
+use crate::argument::{Keyword, items, keyword, number, object, optional, parsed, seconds, switch, text, unknown};
 use crate::command::{self, Command, Held};
 use crate::connection::Connections;
 use crate::daemon::SyncDaemon;
@@ -312,18 +312,27 @@ impl Client {
     ///
     /// Raises `NoSuchService`, `DestinationExists`, `DestinationRefused`, `TunnelIgnored`.
     #[pyo3(
-        signature = (service, destination, **settings),
+        signature = (
+            service, destination, *, forwarding = Keyword::LEFT_OUT, tunnel = Keyword::LEFT_OUT,
+            weight = Keyword::LEFT_OUT, upper_threshold = Keyword::LEFT_OUT, lower_threshold = Keyword::LEFT_OUT
+        ),
         text_signature = "(self, service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
             upper_threshold=0, lower_threshold=0)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords of Python's")]
     fn add_destination(
         &self,
         python: Python<'_>,
         service: Id,
         destination: &Bound<'_, PyAny>,
-        settings: Option<&Bound<'_, PyDict>>,
+        forwarding: Keyword<'_, '_>,
+        tunnel: Keyword<'_, '_>,
+        weight: Keyword<'_, '_>,
+        upper_threshold: Keyword<'_, '_>,
+        lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<()> {
-        let destination = self::destination(destination, settings)?;
+        let destination =
+            self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
         self.change(python, &ipvs_core::Command::AddDestination(service.0, destination))
     }
 
@@ -331,35 +340,53 @@ impl Client {
     ///
     /// Raises `NoSuchService`, `NoSuchDestination`, `DestinationRefused`, `TunnelIgnored`.
     #[pyo3(
-        signature = (service, destination, **settings),
+        signature = (
+            service, destination, *, forwarding = Keyword::LEFT_OUT, tunnel = Keyword::LEFT_OUT,
+            weight = Keyword::LEFT_OUT, upper_threshold = Keyword::LEFT_OUT, lower_threshold = Keyword::LEFT_OUT
+        ),
         text_signature = "(self, service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
             upper_threshold=0, lower_threshold=0)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords of Python's")]
     fn edit_destination(
         &self,
         python: Python<'_>,
         service: Id,
         destination: &Bound<'_, PyAny>,
-        settings: Option<&Bound<'_, PyDict>>,
+        forwarding: Keyword<'_, '_>,
+        tunnel: Keyword<'_, '_>,
+        weight: Keyword<'_, '_>,
+        upper_threshold: Keyword<'_, '_>,
+        lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<()> {
-        let destination = self::destination(destination, settings)?;
+        let destination =
+            self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
         self.change(python, &ipvs_core::Command::EditDestination(service.0, destination))
     }
 
     /// Makes a destination what it should be, whether it is there or not, and says which: an Ensured.
     #[pyo3(
-        signature = (service, destination, **settings),
+        signature = (
+            service, destination, *, forwarding = Keyword::LEFT_OUT, tunnel = Keyword::LEFT_OUT,
+            weight = Keyword::LEFT_OUT, upper_threshold = Keyword::LEFT_OUT, lower_threshold = Keyword::LEFT_OUT
+        ),
         text_signature = "(self, service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
             upper_threshold=0, lower_threshold=0)"
     )]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords of Python's")]
     fn ensure_destination<'py>(
         &self,
         python: Python<'py>,
         service: Id,
         destination: &Bound<'_, PyAny>,
-        settings: Option<&Bound<'_, PyDict>>,
+        forwarding: Keyword<'_, '_>,
+        tunnel: Keyword<'_, '_>,
+        weight: Keyword<'_, '_>,
+        upper_threshold: Keyword<'_, '_>,
+        lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let destination = self::destination(destination, settings)?;
+        let destination =
+            self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
         let (id, address) = (service.0, destination.address);
         let operations = [Operation::AddDestination(id, address), Operation::EditDestination(id, address)];
         self.ensure(python, operations, |client| client.ensure_destination(&id, &destination))

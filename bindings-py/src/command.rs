@@ -7,7 +7,7 @@ use ipvs_core::{Role, Timeouts};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::argument::{self, keyword, number, object, parsed, unknown, wrong_type};
+use crate::argument::{self, Keyword, keyword, number, object, parsed, unknown, wrong_type};
 use crate::daemon::SyncDaemon;
 use crate::destination::{Address, Destination, destination};
 use crate::error::{invalid, rule_error};
@@ -88,32 +88,46 @@ impl Command {
     /// Adds a destination to a virtual service.
     #[staticmethod]
     #[pyo3(
-        signature = (service, destination, **settings),
+        signature = (
+            service, destination, *, forwarding = Keyword::LEFT_OUT, tunnel = Keyword::LEFT_OUT,
+            weight = Keyword::LEFT_OUT, upper_threshold = Keyword::LEFT_OUT, lower_threshold = Keyword::LEFT_OUT
+        ),
         text_signature = "(service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
             upper_threshold=0, lower_threshold=0)"
     )]
     fn add_destination(
         service: Id,
         destination: &Bound<'_, PyAny>,
-        settings: Option<&Bound<'_, PyDict>>,
+        forwarding: Keyword<'_, '_>,
+        tunnel: Keyword<'_, '_>,
+        weight: Keyword<'_, '_>,
+        upper_threshold: Keyword<'_, '_>,
+        lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<Self> {
-        let made = self::destination(destination, settings)?;
+        let made = self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
         Self::new(destination.py(), ipvs_core::Command::AddDestination(service.0, made))
     }
 
     /// Gives a destination other settings, all of them: what is not given goes to its default.
     #[staticmethod]
     #[pyo3(
-        signature = (service, destination, **settings),
+        signature = (
+            service, destination, *, forwarding = Keyword::LEFT_OUT, tunnel = Keyword::LEFT_OUT,
+            weight = Keyword::LEFT_OUT, upper_threshold = Keyword::LEFT_OUT, lower_threshold = Keyword::LEFT_OUT
+        ),
         text_signature = "(service, destination, *, forwarding='direct-route', tunnel=None, weight=1, \
             upper_threshold=0, lower_threshold=0)"
     )]
     fn edit_destination(
         service: Id,
         destination: &Bound<'_, PyAny>,
-        settings: Option<&Bound<'_, PyDict>>,
+        forwarding: Keyword<'_, '_>,
+        tunnel: Keyword<'_, '_>,
+        weight: Keyword<'_, '_>,
+        upper_threshold: Keyword<'_, '_>,
+        lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<Self> {
-        let made = self::destination(destination, settings)?;
+        let made = self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
         Self::new(destination.py(), ipvs_core::Command::EditDestination(service.0, made))
     }
 

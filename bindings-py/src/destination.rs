@@ -10,7 +10,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::argument::{call_text, ip, keyword, number, object, optional, parsed, text, unknown, wrong_type};
+use crate::argument::{Keyword, call_text, ip, keyword, number, object, optional, parsed, text, unknown, wrong_type};
 use crate::error::invalid;
 use crate::python::{member, record};
 use crate::service::hash;
@@ -127,22 +127,35 @@ fn tunnel(value: &Bound<'_, PyAny>) -> PyResult<Tunnel> {
     parts.try_into().map_err(|error| invalid(value.py(), &error))
 }
 
+/// The settings of a destination in the order of a method's signature: forwarding, tunnel, weight, upper and lower threshold.
+pub(crate) type Settings<'a, 'py> = [Keyword<'a, 'py>; 5];
+
+/// No keyword beside what names a destination, or is one.
+pub(crate) const NO_SETTINGS: Settings<'_, '_> = [Keyword::LEFT_OUT; 5];
+
 /// A `Destination`, or what names one and settings beside it.
 pub(crate) fn destination(
     destination: &Bound<'_, PyAny>,
-    settings: Option<&Bound<'_, PyDict>>,
+    settings: Settings<'_, '_>,
 ) -> PyResult<ipvs_core::Destination> {
     if let Ok(destination) = destination.cast::<Destination>() {
-        if settings.is_some_and(|settings| !settings.is_empty()) {
+        if settings.iter().any(Keyword::is_given) {
             let reason = "destination: a Destination has its settings already; use its method replace";
             return Err(PyTypeError::new_err(reason));
         }
         return Ok(destination.get().0.clone());
     }
-    let mut made = ipvs_core::Destination::new(destination.extract::<Address>()?.0);
-    if let Some(settings) = settings {
-        Given::read(Some(settings))?.set(&mut made, destination.py())?;
-    }
+    let mut made = ipvs_core::Destination::new(address("destination", destination)?);
+    let [forwarding, tunnel, weight, upper_threshold, lower_threshold] = settings;
+    let given = Given {
+        forwarding: forwarding.map(|value| parsed("forwarding", value))?,
+        tunnel: tunnel.map(|value| optional(value, self::tunnel))?,
+        weight: weight.map(|value| number("weight", value, u32::MAX))?,
+        upper_threshold: upper_threshold.map(|value| number("upper_threshold", value, u32::MAX))?,
+        lower_threshold: lower_threshold.map(|value| number("lower_threshold", value, u32::MAX))?,
+        ..Given::default()
+    };
+    given.set(&mut made, destination.py())?;
     Ok(made)
 }
 

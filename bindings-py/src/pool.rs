@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::argument::{items, keyword, number, optional, switch, text, unknown};
-use crate::destination::{Address, destination};
+use crate::destination::{Address, NO_SETTINGS, destination};
 use crate::error::invalid;
 use crate::python::{member, record};
 use crate::service::settings;
@@ -56,7 +56,7 @@ impl Pool {
 
 fn config(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<PoolConfig> {
     let mut config = PoolConfig::new([]);
-    let server = |value: &Bound<'_, PyAny>| destination(value, None);
+    let server = |value: &Bound<'_, PyAny>| destination(value, NO_SETTINGS);
     for (name, value) in settings.into_iter().flatten() {
         match &*keyword(&name)? {
             "services" => config.services = services(&value)?,

@@ -8,7 +8,7 @@ use pyo3::types::{PyIterator, PyList, PyString, PyTuple};
 
 use crate::argument::{items, parsed, text, wrong_type};
 use crate::command::Command;
-use crate::destination::{Destination, destination};
+use crate::destination::{Destination, NO_SETTINGS, destination};
 use crate::error::{invalid, raise, rule_error};
 use crate::log::{log, log_change};
 use crate::service::{Service, settings};
@@ -38,7 +38,7 @@ fn from_pairs(name: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<ip
     let pair = |pair: &Bound<'_, PyAny>| {
         let wrong = |_| wrong_type(name, "a pair of a Service and its destinations", pair);
         let (service, destinations): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(wrong)?;
-        let read = |given: &Bound<'_, PyAny>| destination(given, None);
+        let read = |given: &Bound<'_, PyAny>| destination(given, NO_SETTINGS);
         Ok((settings(&service)?.clone(), items("destinations", "an iterable of Destination", &destinations, read)?))
     };
     for (service, destinations) in items(name, needed, value, pair)? {

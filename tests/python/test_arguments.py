@@ -106,6 +106,9 @@ TYPES: list[tuple[Make, str]] = [
     (lambda: ipvs.Destination(REAL, tunnel=5), "tunnel: a Tunnel or the str of its type is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.add_service(WEB), "service: a Service is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.delete_service(80), "service: a Service or the str of an id is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Command.add_destination(WEB, REAL, port=5), "unexpected keyword argument 'port'"),  # type: ignore[call-arg]
+    (lambda: ipvs.Client().add_destination(WEB, REAL, port=5), "unexpected keyword argument 'port'"),  # type: ignore[call-arg]
+    (lambda: ipvs.Command.add_destination(WEB, REAL, weight=None), "weight: an int is needed, not NoneType"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.add_destination(WEB, ipvs.Destination(REAL), weight=5), "has its settings already"),
     (lambda: ipvs.Command.set_timeouts((1, 2)), "timeouts: a Timeouts is needed, not tuple"),  # type: ignore[arg-type]
     (lambda: ipvs.Client(5), "positional"),  # type: ignore[call-arg]
