@@ -31,8 +31,10 @@ use crate::watch::Watch;
 /// A piece of a batch that took less time is followed by a longer one, else by a shorter one. Signals are looked at between
 /// two, so that Ctrl-C is prompt where a command takes a microsecond and where it takes a tenth of a second.
 const PIECE_TIME: Duration = Duration::from_millis(20);
-/// How many times as long, or as short.
-const PIECE_STEP: usize = 8;
+/// How many commands are in the first one.
+const PIECE_FIRST: usize = 4;
+/// How many times as long the next one is, or as short: a piece costs as much as a hundred commands.
+const PIECE_STEP: usize = 16;
 
 /// A connection to the kernel's IPVS in one network namespace.
 ///
@@ -100,7 +102,7 @@ impl Client {
         // All of them were checked when they were made.
         let client = self.open()?;
         let mut report = Report::new(commands.len(), lines);
-        let (mut rest, mut length) = (commands, 1);
+        let (mut rest, mut length) = (commands, PIECE_FIRST);
         while !rest.is_empty() && !report.is_interrupted() {
             let (piece, later) = rest.split_at(length.min(rest.len()));
             let start = Instant::now();
