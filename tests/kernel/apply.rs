@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ipvs_core::{ApplyOptions, Client, Destination, ErrorKind, Forwarding, Plan, Scope, Service, ServiceId, Table};
 
+use crate::eventually;
 use crate::namespace::Namespace;
 
 fn table(rules: &str) -> Table {
@@ -211,8 +212,8 @@ fn keepalived_is_seen_in_its_namespace_only() {
     let program = std::env::temp_dir().join("keepalived");
     std::fs::copy("/bin/sleep", &program).unwrap();
     let mut process = std::process::Command::new(&program).arg("60").spawn().unwrap();
-    let writers = client.other_writers().unwrap();
-    assert_eq!((writers[0].name.as_str(), writers[0].process), ("keepalived", process.id()));
+    let writers = || client.other_writers().unwrap().into_iter().map(|writer| (writer.name, writer.process)).collect();
+    eventually(writers, &vec![("keepalived".to_owned(), process.id())]);
     {
         let _elsewhere = Namespace::enter();
         assert_eq!(Client::connect().unwrap().other_writers().unwrap(), []);

@@ -3,11 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipvs_core::{Client, Connection, Destination, Forwarding, Options, OverviewId, Protocol, Service, ServiceId};
 
 use crate::differential::difference;
+use crate::eventually;
 use crate::namespace::{Namespace, run};
 
 /// A namespace whose `lo` has a virtual address, and a client in it.
@@ -27,15 +28,6 @@ fn add(client: &Client, service: &Service, destination: &str) -> ServiceId {
 
 fn connections(client: &Client) -> Vec<Connection> {
     client.connections().unwrap().collect::<Result<_, _>>().unwrap()
-}
-
-/// Looks until it is so: counters lag by up to two seconds.
-fn eventually<T: PartialEq + std::fmt::Debug>(look: impl Fn() -> T, expected: &T) {
-    let begin = Instant::now();
-    while look() != *expected {
-        assert!(begin.elapsed() < Duration::from_secs(10), "{:?} is not {expected:?}", look());
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 /// Compares listings with those of Debian's ipvsadm, at a moment when time does not show.

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 mod apply;
 mod batch;
 mod cli;
@@ -22,3 +25,12 @@ mod save;
 mod service;
 mod setting;
 mod timeouts;
+
+/// Looks until it is so: counters lag by up to two seconds, a program's name by the rest of its start.
+pub fn eventually<T: PartialEq + std::fmt::Debug>(look: impl Fn() -> T, expected: &T) {
+    let begin = Instant::now();
+    while look() != *expected {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?} is not {expected:?}", look());
+        thread::sleep(Duration::from_millis(50));
+    }
+}
