@@ -110,9 +110,9 @@ def check_installation(programs: Path) -> None:
 
 
 def test_the_wheel_has_what_it_should(wheel: Path) -> None:
-    """One file for every Python from 3.9 on: the typed module, the programs, licences and metadata, and no more."""
+    """One file for every Python from 3.10 on: the typed module, the programs, licences and metadata, and no more."""
     assert TAG
-    assert wheel.name == f"ipvs-{VERSION}-cp39-abi3-{TAG[1]}_x86_64.whl"
+    assert wheel.name == f"ipvs-{VERSION}-cp310-abi3-{TAG[1]}_x86_64.whl"
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         information = f"ipvs-{VERSION}.dist-info"
@@ -131,7 +131,7 @@ def test_the_wheel_has_what_it_should(wheel: Path) -> None:
         "Name: ipvs",
         f"Version: {VERSION}",
         "License-Expression: MIT OR Apache-2.0",
-        "Requires-Python: >=3.9",
+        "Requires-Python: >=3.10",
         "Classifier: Typing :: Typed",
     ]:
         assert f"\n{line}\n" in metadata

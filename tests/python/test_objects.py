@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-import sys
 from ipaddress import ip_address
 from unittest.mock import ANY
 
@@ -264,12 +263,9 @@ def test_only_what_the_kernel_may_extend_has_numbers() -> None:
 
 def test_signatures() -> None:
     """What `help` and editors show can be read by a program."""
-    # Python 3.9 does not look at a class of an extension for it.
-    if sys.version_info >= (3, 10):
-        made = ["Service", "ServiceEntry", "Destination", "DestinationEntry", "SyncDaemon", "Table", "Pool", "Client"]
-        for name in made:
-            assert inspect.signature(getattr(ipvs, name)).parameters
-        assert str(inspect.signature(ipvs.ServiceEntry)) == "(service, *, stats=None)"
+    for name in ["Service", "ServiceEntry", "Destination", "DestinationEntry", "SyncDaemon", "Table", "Pool", "Client"]:
+        assert inspect.signature(getattr(ipvs, name)).parameters
+    assert str(inspect.signature(ipvs.ServiceEntry)) == "(service, *, stats=None)"
 
 
 def test_what_is_known_cannot_be_changed() -> None:

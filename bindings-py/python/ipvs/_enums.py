@@ -8,7 +8,7 @@ from enum import Enum
 class _Text(str, Enum):
     """Members that are their text."""
 
-    def __new__(cls, value: str) -> _Text:  # noqa: PYI034, `Self` is younger than Python 3.9
+    def __new__(cls, value: str) -> _Text:  # noqa: PYI034, `Self` is younger than Python 3.10
         """Make a member of its text."""
         member = str.__new__(cls, value)
         member._value_ = value

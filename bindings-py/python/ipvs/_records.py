@@ -52,7 +52,7 @@ class Endpoint(_Endpoint):
 
     __slots__ = ()
 
-    def __new__(cls, address: object, port: int) -> Endpoint:  # noqa: PYI034, `Self` is younger than Python 3.9
+    def __new__(cls, address: object, port: int) -> Endpoint:  # noqa: PYI034, `Self` is younger than Python 3.10
         """Take an address of the module `ipaddress`, or its text."""
         if isinstance(address, str):
             from ipaddress import ip_address  # noqa: PLC0415, it takes milliseconds
