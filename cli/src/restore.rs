@@ -26,6 +26,12 @@ const SLICE: usize = 200;
 const PATIENCE: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(100);
 
+/// Room for so many bytes of rules is there from the beginning: what is not used costs nothing, and growing copies.
+const ROOM: usize = 1 << 20;
+
+/// A rule is seldom shorter, in bytes.
+const SHORT_RULE: usize = 32;
+
 /// How much of a line that is wrong is shown, in characters.
 const SHOWN: usize = 100;
 
@@ -195,7 +201,7 @@ impl<To: Write> Restoring<'_, To> {
 
     /// Reads and checks all lines before it runs the first.
     fn whole(&mut self) -> Result<(), Failure> {
-        let mut text = Vec::new();
+        let mut text = Vec::with_capacity(ROOM);
         io::stdin().lock().read_to_end(&mut text).map_err(Failure::Input)?;
         let ([one, other], wrong) = read_lines(&text, self.names);
         for (line, error) in wrong {
@@ -387,7 +393,7 @@ pub(crate) fn read_lines<'a>(text: &'a [u8], names: &Names) -> ([Vec<Line>; 2], 
 
 /// The lines of a text whose first has this number, and those that are no rules, each with its error.
 fn parse_lines<'a>(text: &'a [u8], first: usize, names: &Names) -> (Vec<Line>, Wrong<'a>) {
-    let (mut lines, mut wrong) = (Vec::with_capacity(memchr::memchr_iter(b'\n', text).count() + 1), Vec::new());
+    let (mut lines, mut wrong) = (Vec::with_capacity(text.len() / SHORT_RULE), Vec::new());
     let mut start = 0;
     for (end, number) in memchr::memchr_iter(b'\n', text).chain([text.len()]).zip(first..) {
         let line = &text[start..end];

@@ -161,7 +161,7 @@ impl Client {
 
     /// Version and table size (`IPVS_CMD_GET_INFO`).
     pub fn info(&self) -> Result<Info, Error> {
-        self.one(Operation::Info, &Request::get_info(), parse_info)
+        self.one(Operation::Info, Request::GetInfo, parse_info)
     }
 
     /// All services (`IPVS_CMD_GET_SERVICE` as a dump), in the kernel's order.
@@ -170,20 +170,20 @@ impl Client {
     /// comes or goes is in another network namespace, as the kernel counts those too where it goes on. What it shows twice
     /// is here once.
     pub fn services(&self) -> Result<Vec<ServiceEntry>, Error> {
-        self.many(Operation::Services, &Request::get_services(), parse_service, |entry| entry.service.id)
+        self.many(Operation::Services, Request::GetServices, parse_service, |entry| entry.service.id)
     }
 
     /// All services without their counters, in the kernel's order: half the memory of [`services`](Self::services).
     pub fn service_settings(&self) -> Result<Vec<Service>, Error> {
         let parse = |message: &[u8]| parse_service(message).map(|entry| entry.service);
-        self.many(Operation::Services, &Request::get_services(), parse, |service| service.id)
+        self.many(Operation::Services, Request::GetServices, parse, |service| service.id)
     }
 
     /// One service (`IPVS_CMD_GET_SERVICE`). Error of its own: `NoSuchService`.
     pub fn service(&self, id: &ServiceId) -> Result<ServiceEntry, Error> {
         let operation = Operation::Service(*id);
         id.check().map_err(|argument| Error::new(operation, argument))?;
-        self.one(operation, &Request::get_service(id), parse_service)
+        self.one(operation, Request::GetService(id), parse_service)
     }
 
     /// The destinations of a service (`IPVS_CMD_GET_DEST`), in the kernel's order. Error of its own: `NoSuchService`.
@@ -193,7 +193,7 @@ impl Client {
         let entries = self.destinations_or_none(operation, id)?;
         if entries.is_empty() {
             // The kernel's list for a service that is not there is empty too.
-            self.one(operation, &Request::get_service(id), parse_service)?;
+            self.one(operation, Request::GetService(id), parse_service)?;
         }
         Ok(entries)
     }
@@ -216,12 +216,12 @@ impl Client {
 
     /// How long idle connections are remembered (`IPVS_CMD_GET_CONFIG`).
     pub fn timeouts(&self) -> Result<Timeouts, Error> {
-        self.one(Operation::Timeouts, &Request::get_timeouts(), parse_timeouts)
+        self.one(Operation::Timeouts, Request::GetTimeouts, parse_timeouts)
     }
 
     /// The synchronisation daemons that run (`IPVS_CMD_GET_DAEMON`): none, one or both.
     pub fn daemons(&self) -> Result<Vec<SyncDaemon>, Error> {
-        self.many(Operation::Daemons, &Request::get_daemons(), parse_daemon, |daemon| daemon.role)
+        self.many(Operation::Daemons, Request::GetDaemons, parse_daemon, |daemon| daemon.role)
     }
 
     /// All connections (`/proc/net/ip_vs_conn`), read as they are asked for, so that millions take no memory. An entry
@@ -509,7 +509,7 @@ impl Client {
         while report.interrupted.is_none() && report.known < commands.len() {
             let start = report.known;
             let rest = &commands[start..];
-            let chunk = self.connector.chunk(&rest.iter().map(|command| Request::from(command.borrow())));
+            let chunk = self.connector.chunk(&rest.iter().map(|command| Request::Change(command.borrow())));
             report.sent = start + chunk.sent;
             for (position, refusal) in chunk.refused {
                 report.failed.push((start + position, self.refused(rest[position].borrow(), refusal)));
@@ -534,7 +534,7 @@ impl Client {
     fn one<T>(
         &self,
         operation: Operation,
-        request: &Request,
+        request: Request<'_>,
         parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
     ) -> Result<T, Error> {
         let mut answer = None;
@@ -550,7 +550,7 @@ impl Client {
     fn many<T, K: Ord>(
         &self,
         operation: Operation,
-        request: &Request,
+        request: Request<'_>,
         parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
         key: impl Fn(&T) -> K,
     ) -> Result<Vec<T>, Error> {
@@ -572,7 +572,7 @@ impl Client {
     fn destinations_or_none(&self, operation: Operation, id: &ServiceId) -> Result<Vec<DestinationEntry>, Error> {
         let family = id.family();
         let parse = |message: &[u8]| parse_destination(message, family);
-        self.many(operation, &Request::get_destinations(id), parse, |entry| entry.destination.address)
+        self.many(operation, Request::GetDestinations(id), parse, |entry| entry.destination.address)
     }
 
     fn open_proc(&self, operation: Operation, name: &str) -> Result<File, Error> {
@@ -611,7 +611,7 @@ impl Client {
         {
             name.clone_from(&service.scheduler);
             if let Some(engine) = &service.persistence_engine {
-                let probe = self.connector.chunk(&std::iter::once(name.as_str()).map(Request::probe_scheduler));
+                let probe = self.connector.chunk(&std::iter::once(name.as_str()).map(Request::ProbeScheduler));
                 let errno = probe.refused.first().map(|(_, refusal)| refusal.errno);
                 if errno == Some(Errno::INVAL.raw_os_error()) {
                     error.kind = ErrorKind::NoSuchPersistenceEngine(engine.clone());
@@ -644,8 +644,7 @@ impl Client {
                 continue;
             }
             let operation = command.operation();
-            let listed =
-                self.many(operation, &Request::get_destinations(id), names_tunnel_type, |is_named| *is_named)?;
+            let listed = self.many(operation, Request::GetDestinations(id), names_tunnel_type, |is_named| *is_named)?;
             if listed.contains(&true) {
                 self.knows_tunnels.store(true, Ordering::Relaxed);
             } else if listed.contains(&false) {

@@ -55,7 +55,7 @@ impl Connector {
     /// found out anew.
     pub fn exchange(
         &self,
-        request: &Request,
+        request: Request<'_>,
         mode: Mode,
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<usize, Failure> {
@@ -74,7 +74,7 @@ impl Connector {
 
     /// As many requests as go in one piece; how many that were, which were refused, and whether the others are known to
     /// be done.
-    pub fn chunk(&self, requests: &(impl Iterator<Item = Request> + Clone)) -> Chunk {
+    pub fn chunk<'a>(&self, requests: &(impl Iterator<Item = Request<'a>> + Clone)) -> Chunk {
         let mut chunk = Chunk { sent: 0, refused: Vec::new(), end: Ok(()) };
         let result = self.with_connection(|connection, deadline| {
             chunk = connection.chunk(requests.clone(), deadline);
@@ -151,16 +151,17 @@ fn is_stale(refusal: &Refusal) -> bool {
 impl Connection {
     fn exchange(
         &mut self,
-        request: &Request,
+        request: Request<'_>,
         mode: Mode,
         deadline: &mut Deadline,
         reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<usize, Failure> {
-        self.transport.exchange(self.family_id, request.as_ref(), mode, deadline, reply)
+        self.transport.exchange(self.family_id, |out| request.append(out), mode, deadline, reply)
     }
 
-    fn chunk(&mut self, requests: impl Iterator<Item = Request>, deadline: &mut Deadline) -> Chunk {
-        self.transport.chunk(self.family_id, requests, Request::get_info().as_ref(), deadline)
+    fn chunk<'a>(&mut self, requests: impl Iterator<Item = Request<'a>>, deadline: &mut Deadline) -> Chunk {
+        let requests = requests.map(|request| move |out: &mut Vec<u8>| request.append(out));
+        self.transport.chunk(self.family_id, requests, |out| Request::GetInfo.append(out), deadline)
     }
 }
 

@@ -27,7 +27,7 @@ mod setting;
 mod timeouts;
 
 /// Looks until it is so: counters lag by up to two seconds, a program's name by the rest of its start.
-pub fn eventually<T: PartialEq + std::fmt::Debug>(look: impl Fn() -> T, expected: &T) {
+fn eventually<T: PartialEq + std::fmt::Debug>(look: impl Fn() -> T, expected: &T) {
     let begin = Instant::now();
     while look() != *expected {
         assert!(begin.elapsed() < Duration::from_secs(10), "{:?} is not {expected:?}", look());

@@ -244,6 +244,10 @@ pub const NOT_IN_RULES: &[Name] = &[
     Name::Wait,
 ];
 
+/// What a tunnel is set by.
+pub(super) const OF_TUNNELS: &[Name] =
+    &[Name::TunType, Name::TunPort, Name::TunNocsum, Name::TunCsum, Name::TunRemcsum];
+
 /// What names a virtual service.
 pub const SERVICE: &[Name] = &[Name::TcpService, Name::UdpService, Name::SctpService, Name::FwmarkService];
 const SERVICE_SETTINGS: &[&[Name]] = &[
@@ -344,6 +348,16 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec::offline(Name::Version),
     CommandSpec::offline(Name::Generate),
 ];
+
+/// The bits of these options.
+pub(super) const fn bits(mut names: &[Name]) -> u128 {
+    let mut bits = 0;
+    while let [first, rest @ ..] = names {
+        bits |= first.bit();
+        names = rest;
+    }
+    bits
+}
 
 impl Name {
     /// The option that is written with this letter.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::options::{COMMANDS, CommandSpec, EVERYWHERE, NOT_IN_RULES, Name, REPEATED, Value};
+use super::options::{COMMANDS, CommandSpec, EVERYWHERE, NOT_IN_RULES, Name, OF_TUNNELS, REPEATED, Value, bits};
 use super::{
     Apply, Call, Columns, Drain, Generated, Invocation, Line, List, Listed, Numeric, Resolver, Restore, RuleError,
 };
@@ -77,7 +77,7 @@ pub fn parse_line(line: &[u8], number: usize, resolver: &dyn Resolver) -> Result
     let column_at = |offset| String::from_utf8_lossy(&line[..offset]).chars().count() + 1;
     let text = std::str::from_utf8(line)
         .map_err(|error| place(RuleError::syntax("this is not UTF-8"), Some(column_at(error.valid_up_to()))))?;
-    let mut rest = words(text);
+    let mut rest = words(text).peekable();
     if rest.peek().is_none() {
         return Ok(None);
     }
@@ -91,28 +91,51 @@ pub fn parse_line(line: &[u8], number: usize, resolver: &dyn Resolver) -> Result
 
 /// What the words of one line of a saved table ask for.
 fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) -> Result<Invocation, RuleError> {
-    let given = Given::read(words, true, resolver)?;
-    if let Some(option) = given.options.iter().find(|option| NOT_IN_RULES.contains(&option.name)) {
+    let mut given = Given::read(words, true, resolver)?;
+    if given.has_any(const { bits(NOT_IN_RULES) })
+        && let Some(option) = given.options.iter().find(|option| NOT_IN_RULES.contains(&option.name))
+    {
         let message = format!("{} does not go within rules", option.name.usage());
         return Err(given.of_command(RuleError::refused(message).at(option.position)));
     }
-    given.into_call().map(|call| call.invocation)
+    match given.take_command()? {
+        Some(spec) => given.checked_invocation(spec).map_err(|error| given.of_command(error)),
+        None => Ok(Invocation::List(List::default())),
+    }
 }
 
 /// The words of a line up to a comment, without the program's name before them.
-fn words(line: &str) -> Peekable<impl Iterator<Item = &str>> {
-    let mut rest = line;
-    // As `split_ascii_whitespace`, in half the time.
-    let words = std::iter::from_fn(move || {
-        let start = rest.bytes().position(|byte| !byte.is_ascii_whitespace())?;
-        let word = &rest[start..];
-        let end = word.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(word.len());
-        rest = &word[end..];
-        Some(&word[..end])
-    });
-    let mut words = words.take_while(|word| !word.starts_with('#')).peekable();
-    words.next_if_eq(&"ipvsadm");
-    words
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = line.trim_ascii_start();
+    if let Some(behind) = rest.strip_prefix("ipvsadm")
+        && behind.bytes().next().is_none_or(|byte| byte.is_ascii_whitespace())
+    {
+        rest = behind;
+    }
+    // As `split_ascii_whitespace`, in a third of the time.
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let bytes = rest.as_bytes();
+        while is_space(*bytes.get(start)?) {
+            start += 1;
+        }
+        if bytes[start] == b'#' {
+            rest = "";
+            return None;
+        }
+        let mut end = start + 1;
+        while bytes.get(end).is_some_and(|byte| !is_space(*byte)) {
+            end += 1;
+        }
+        let word = &rest[start..end];
+        start = end;
+        Some(word)
+    })
+}
+
+/// Most bytes are above all that separates words.
+fn is_space(byte: u8) -> bool {
+    byte <= b' ' && byte.is_ascii_whitespace()
 }
 
 /// One option as typed, and the numbers of its argument and of that with its value, from 1.
@@ -299,24 +322,32 @@ impl<'a> Given<'a> {
 
     /// The call that the options make, the first of them being the command.
     fn into_call(mut self) -> Result<Call, RuleError> {
-        let Some(first) = self.options.first() else {
-            return Ok(Call { invocation: Invocation::List(List::default()), options: Options::default() });
-        };
+        match self.take_command()? {
+            Some(spec) => self.call(spec),
+            None => Ok(Call { invocation: Invocation::List(List::default()), options: Options::default() }),
+        }
+    }
+
+    /// Takes the command from before the other options; nothing if there are none at all.
+    fn take_command(&mut self) -> Result<Option<&'static CommandSpec>, RuleError> {
+        let Some(first) = self.options.first() else { return Ok(None) };
         let name = first.name;
         let spec = name.command().ok_or_else(|| {
             RuleError::syntax(format!("{} is not a command; the command comes first, see --help", name.usage())).at(1)
         })?;
         self.command = Some(self.options.remove(0));
-        self.call(spec)
+        Ok(Some(spec))
     }
 
     /// The call of this command with the options.
     fn call(&self, spec: &CommandSpec) -> Result<Call, RuleError> {
-        let call = || {
-            self.check(spec)?;
-            Ok(Call { invocation: self.invocation(spec.command)?, options: self.connection()? })
-        };
+        let call = || Ok(Call { invocation: self.checked_invocation(spec)?, options: self.connection()? });
         call().map_err(|error| self.of_command(error))
+    }
+
+    fn checked_invocation(&self, spec: &CommandSpec) -> Result<Invocation, RuleError> {
+        self.check(spec)?;
+        self.invocation(spec.command)
     }
 
     /// Checks that all that a command needs is there, and nothing else.
@@ -374,6 +405,10 @@ impl<'a> Given<'a> {
 
     fn has(&self, name: Name) -> bool {
         self.names & name.bit() != 0
+    }
+
+    fn has_any(&self, names: u128) -> bool {
+        self.names & names != 0
     }
 
     /// An option is wrong for this reason.
@@ -613,9 +648,9 @@ impl<'a> Given<'a> {
             self.get(Name::TunNocsum).map(|_| (Name::TunNocsum, TunnelChecksum::Off))
         };
         if !self.has(Name::Ipip) {
-            if let Some(option) = self.options.iter().find(|option| {
-                [Name::TunType, Name::TunPort, Name::TunNocsum, Name::TunCsum, Name::TunRemcsum].contains(&option.name)
-            }) {
+            if self.has_any(const { bits(OF_TUNNELS) })
+                && let Some(option) = self.options.iter().find(|option| OF_TUNNELS.contains(&option.name))
+            {
                 return Err(self.wrong(option.name, "goes with -i, --ipip only"));
             }
             let masquerade = self.has(Name::Masquerading);
@@ -799,7 +834,7 @@ fn address(
             None => Err(wrong()),
         };
     }
-    let (host, rest) = match memchr::memchr(b':', text.as_bytes()) {
+    let (host, rest) = match text.bytes().position(|byte| byte == b':') {
         Some(colon) => (&text[..colon], Some(&text[colon + 1..])),
         None => (text, None),
     };

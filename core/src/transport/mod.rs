@@ -149,15 +149,21 @@ impl Transport {
         let mut request = vec![0; message.buffer_len()];
         message.emit(&mut request);
         let mut id = None;
-        let answer = self.exchange(GENL_ID_CTRL, &request, Mode::Acknowledge, deadline, |message| {
-            for attribute in NlasIterator::new(message.get(GENL_HDRLEN..).unwrap_or_default()) {
-                let attribute = attribute?;
-                if attribute.kind() == CTRL_ATTR_FAMILY_ID {
-                    id = Some(parse_u16(attribute.value())?);
+        let answer = self.exchange(
+            GENL_ID_CTRL,
+            |out| out.extend_from_slice(&request),
+            Mode::Acknowledge,
+            deadline,
+            |message| {
+                for attribute in NlasIterator::new(message.get(GENL_HDRLEN..).unwrap_or_default()) {
+                    let attribute = attribute?;
+                    if attribute.kind() == CTRL_ATTR_FAMILY_ID {
+                        id = Some(parse_u16(attribute.value())?);
+                    }
                 }
-            }
-            Ok(())
-        });
+                Ok(())
+            },
+        );
         match answer {
             Err(Failure::Refused(Refusal { errno, .. })) if errno == Errno::NOENT.raw_os_error() => {
                 Err(Failure::NoFamily)
@@ -166,12 +172,12 @@ impl Transport {
         }
     }
 
-    /// Sends one request of this type and gives every message of its answer to `reply`, without the netlink header. Says in
+    /// Sends one request of this type, which `request` writes, and gives every message of its answer to `reply`, without the netlink header. Says in
     /// how many datagrams the answer came.
     pub fn exchange(
         &mut self,
         message_type: u16,
-        request: &[u8],
+        request: impl FnOnce(&mut Vec<u8>),
         mode: Mode,
         deadline: &mut Deadline,
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
@@ -208,15 +214,15 @@ impl Transport {
     pub fn chunk(
         &mut self,
         message_type: u16,
-        requests: impl Iterator<Item = impl AsRef<[u8]>>,
-        barrier: &[u8],
+        requests: impl Iterator<Item = impl FnOnce(&mut Vec<u8>)>,
+        barrier: impl FnOnce(&mut Vec<u8>),
         deadline: &mut Deadline,
     ) -> Chunk {
         self.outgoing.clear();
         let first = self.sequence.wrapping_add(1);
         let mut chunk = Chunk { sent: 0, refused: Vec::new(), end: Ok(()) };
         for request in requests.take(self.chunk_requests) {
-            self.append(message_type, request.as_ref(), 0);
+            self.append(message_type, request, 0);
             chunk.sent += 1;
             if self.outgoing.len() >= self.chunk_bytes {
                 break;
@@ -272,18 +278,18 @@ impl Transport {
     }
 
     /// Puts a request behind those to be sent, and says its sequence number.
-    fn append(&mut self, message_type: u16, request: &[u8], flags: u16) -> u32 {
+    fn append(&mut self, message_type: u16, request: impl FnOnce(&mut Vec<u8>), flags: u16) -> u32 {
         self.sequence = self.sequence.wrapping_add(1);
+        let start = self.outgoing.len();
+        self.outgoing.extend_from_slice(&[0; NETLINK_HEADER_LEN]);
+        request(&mut self.outgoing);
         let mut header = NetlinkHeader::default();
         // Of bytes of our own: far below 4 GiB.
-        header.length = u32::try_from(NETLINK_HEADER_LEN + request.len()).unwrap_or(u32::MAX);
+        header.length = u32::try_from(self.outgoing.len() - start).unwrap_or(u32::MAX);
         header.message_type = message_type;
         header.flags = NLM_F_REQUEST | flags;
         header.sequence_number = self.sequence;
-        let start = self.outgoing.len();
-        self.outgoing.resize(start + NETLINK_HEADER_LEN, 0);
         header.emit(&mut self.outgoing[start..]);
-        self.outgoing.extend_from_slice(request);
         self.outgoing.resize(self.outgoing.len().next_multiple_of(4), 0);
         self.sequence
     }

@@ -14,7 +14,9 @@ use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socke
 use super::*;
 
 /// A request, of a family with the number 42.
-const ASK: &[u8] = b"ask.";
+fn question(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"ask.");
+}
 
 fn ask(
     transport: &mut Transport,
@@ -22,11 +24,11 @@ fn ask(
     limit: Option<Duration>,
     reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
 ) -> Result<(), Failure> {
-    transport.exchange(42, ASK, mode, &mut Deadline::new(limit), reply).map(drop)
+    transport.exchange(42, question, mode, &mut Deadline::new(limit), reply).map(drop)
 }
 
 fn ask_often(transport: &mut Transport, requests: usize, limit: Duration) -> Chunk {
-    transport.chunk(42, std::iter::repeat_n(ASK, requests), ASK, &mut Deadline::new(Some(limit)))
+    transport.chunk(42, std::iter::repeat_n(question, requests), question, &mut Deadline::new(Some(limit)))
 }
 
 const LIMIT: Duration = Duration::from_millis(50);
@@ -229,7 +231,7 @@ fn lost_answers_end_an_exchange_at_once() {
     sockopt::set_socket_recv_buffer_size(&transport.socket, 1).unwrap();
     // The real kernel refuses these, and what does not fit of that is lost.
     for _ in 0..100 {
-        transport.append(42, ASK, 0);
+        transport.append(42, question, 0);
     }
     transport.send().unwrap();
     let result = ask(&mut transport, Mode::Acknowledge, Some(LONG), |_| Ok(()));

@@ -231,8 +231,9 @@ macro_rules! attributes {
         }
 
         impl $name {
-            /// Writes it behind what is there.
+            /// Writes it behind what is there. Which one it is, is known wherever it is written.
             #[allow(dead_code, reason = "some are only read")]
+            #[inline(always)]
             pub fn append(&self, out: &mut Vec<u8>) {
                 match self {
                     $(Self::$variant(value) => $crate::wire::attribute::append(out, $number, value),)+

@@ -13,7 +13,13 @@ use crate::{Command, Destination, Family, Service, Stats};
 
 /// From the generic netlink header on.
 pub(crate) fn emitted(command: &Command) -> Vec<u8> {
-    Request::from(command).as_ref().to_vec()
+    asked(Request::Change(command))
+}
+
+pub(super) fn asked(request: Request<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    request.append(&mut bytes);
+    bytes
 }
 
 fn counters(numbers: [u64; 10]) -> Stats {
