@@ -53,6 +53,25 @@ function TestManners.test_garbage_is_closed()
     lu.assertEquals(sockets(), before)
 end
 
+-- A kernel that goes on answering is not waited for for ever, and the next call is answered as if nothing had been.
+function TestManners.test_a_deadline_is_kept()
+    local rules = {}
+    for number = 1, 20000 do rules[number] = "-A -f " .. number end
+    local lb = ipvs.assert(ipvs.connect { timeout = 0.000001 })
+    ipvs.assert(lb:restore(table.concat(rules, "\n")))
+    local begin = os.clock()
+    ipvs.assert(ipvs.assert(ipvs.connect()):snapshot())
+    local whole = os.clock() - begin
+    begin = os.clock()
+    local nothing, err = lb:services()
+    lu.assertTrue(os.clock() - begin < whole / 2)
+    lu.assertNil(nothing)
+    lu.assertEquals({ err.kind, err.operation }, { "timed_out", "services" })
+    lu.assertStrContains(tostring(err), "no answer from the kernel within 1µs")
+    lu.assertIsTrue(lb:flush())
+    lu.assertNil(ipvs.assert(lb:services())())
+end
+
 function TestManners.test_a_variable_that_closes()
     if _VERSION < "Lua 5.4" then return end
     local before = sockets()
