@@ -17,10 +17,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import ipvs
 
@@ -133,7 +134,7 @@ def look(lb: ipvs.Client, pools: list[Pool], threads: ThreadPoolExecutor) -> Non
     """Ask all servers at once, and do what follows."""
     pairs = [(pool, server) for pool in pools for server in pool.servers]
     faults = threads.map(lambda pair: pair[0].check.fault(pair[1]), pairs)
-    for (pool, server), fault in zip(pairs, faults):
+    for (pool, server), fault in zip(pairs, faults, strict=True):
         changes = pool.policy.checked(server, fault is None)
         for event in changes.events:
             log.warning("%s: %s", pool.services[0], ": ".join(filter(None, [event.message, fault])))

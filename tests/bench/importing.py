@@ -28,7 +28,7 @@ def main() -> None:
     """Import both in turns, and print the medians."""
     folder = sys.argv[1]
     times = [(milliseconds("ipvs", folder), milliseconds(EMPTY, folder)) for _ in range(ROUNDS)]
-    ours, empty = (statistics.median(column) for column in zip(*times))
+    ours, empty = (statistics.median(column) for column in zip(*times, strict=True))
     print(f"importing, {ROUNDS} rounds, Python {sys.version.split()[0]}")
     print(f"  import ipvs                        {ours:9.2f} ms")
     print(f"  an empty extension                 {empty:9.2f} ms")

@@ -91,6 +91,6 @@ def lb() -> ipvs.Client:
     client = ipvs.Client()
     client.flush()
     client.add_service(ipvs.Service(SERVICE, scheduler="wrr"))
-    for address, weight in zip(SERVERS.values(), (5, 3)):
+    for address, weight in zip(SERVERS.values(), (5, 3), strict=True):
         client.add_destination(SERVICE, address, forwarding="masquerade", weight=weight)
     return client

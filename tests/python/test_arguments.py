@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv6Address, ip_interface
-from typing import Any, Callable
+from typing import Any
 
 import ipvs
 import pytest

@@ -1,9 +1,9 @@
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType, TracebackType
-from typing import Final, TypedDict, final
+from typing import Final, TypeAlias, TypedDict, final
 
-from typing_extensions import Self, TypeAlias, Unpack, disjoint_base
+from typing_extensions import Self, Unpack, disjoint_base
 
 from ipvs._enums import Ensured, Family, Forwarding, Outcome, Protocol, Role, SchedulerFlag
 from ipvs._errors import Error
