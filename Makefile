@@ -8,12 +8,12 @@ unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
 GUEST := tests/guest/run
 
 .PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-python \
-	test-package test-lua test-proxies proxies format clean
+	test-package test-lua test-proxies proxies test-checkers keepalived format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
 
-test: test-unit test-guest test-kernel test-python test-package test-lua test-proxies
+test: test-unit test-guest test-kernel test-python test-package test-lua test-proxies test-checkers
 
 # Everything below here is a part of the two above.
 
@@ -58,6 +58,13 @@ proxies: setup
 test-proxies: build proxies
 	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/proxies
 
+keepalived: setup
+	@./setup keepalived
+
+# The examples of health checkers, and keepalived, beside real servers that die and come back.
+test-checkers: build keepalived
+	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/checkers
+
 lint: build
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
@@ -66,6 +73,7 @@ lint: build
 	ruff check .
 	mypy bindings-py demo examples tests/bench tests/python tests/guest tests/package
 	mypy demo tests/proxies
+	mypy tests/checkers
 	python -m mypy.stubtest ipvs
 	luacheck --quiet --no-color bindings-lua demo tests/lua tests/proxies
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run

@@ -4,7 +4,7 @@ Each round asks all servers at once, each for `timeout` seconds at most. What ot
 is mended; the rest of the table is left alone. On SIGHUP it reads its file again; on SIGTERM it drains its servers and
 ends, at once on a second one; on SIGINT it leaves the table as it is. Killed and started again, it goes on as before.
 
-usage: checker.py FILE    (checker.toml beside this is one; Python 3.11, or the package tomli)
+usage: checker.py FILE    (checker.toml beside this is one; needs Python 3.11)
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,11 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import ipvs
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 log = logging.getLogger("checker")
 #: What signals ask for; `wake` says that there is something.

@@ -3,6 +3,7 @@
 //! because something is slow.
 
 mod adding;
+mod applying;
 mod debian;
 mod figures;
 mod floor;
@@ -67,6 +68,7 @@ fn run() -> Result<()> {
 fn library() -> Result<()> {
     adding::run()?;
     reading::run()?;
+    applying::run()?;
     memory::run()?;
     scale::run()
 }

@@ -72,10 +72,9 @@ end
 local function probe(pools, result)
     local waiting = {}
     for _, pool in ipairs(pools) do
-        local check = pool.settings.check
-        local finish = socket.gettime() + (check.timeout or 1)
+        local finish = socket.gettime() + (pool.check.timeout or 1)
         for _, server in ipairs(pool.settings.servers) do
-            local thread = coroutine.create(function() return probes[check.kind](server, check) end)
+            local thread = coroutine.create(function() return probes[pool.check.kind](server, pool.check) end)
             waiting[#waiting + 1] = { thread = thread, pool = pool, server = server, finish = finish }
         end
     end
@@ -107,7 +106,7 @@ local function probe(pools, result)
     end
 end
 
--- What was done to the table, with its reason.
+-- Says what was done to the table, and why.
 local function report(reason, applied, err)
     for _, command in ipairs((applied or err.applied or { done = {} }).done) do
         say("%s: %s", reason, ipvs.format_rule(command))
@@ -115,38 +114,37 @@ local function report(reason, applied, err)
     if err then say("%s: %s", reason, err) end
 end
 
-local function policy(settings)
-    local known = {}
-    for name, value in pairs(settings) do
-        if name ~= "check" then known[name] = value end
-    end
-    return known
-end
+local function id_of(service) return type(service) == "table" and service.id or service end
 
+-- Reads the file. What is wrong with it is an error before anything is done.
 local function load_file(path)
     local config = assert(loadfile(path))()
-    for _, settings in ipairs(config.pools) do
-        assert(probes[settings.check.kind], ("check: '%s' is none of tcp, http and script"):format(settings.check.kind))
+    for number, settings in ipairs(config.pools) do
+        local check = settings.check
+        assert(probes[check.kind], ("check: '%s' is none of tcp, http and script"):format(check.kind))
+        settings.check = nil
+        local name, policy = id_of(settings.services[1]), ipvs.pool(settings)
+        config.pools[number] = { name = name, settings = settings, check = check, policy = policy }
     end
     return config
 end
 
--- Pools that have a service in common with an old one go on from what that one knows.
-local function reload(config, old)
-    local pools, taken = {}, {}
-    for _, settings in ipairs(config.pools) do
-        local name = settings.services[1]
-        local pool = old[name]
-        if pool then
-            report("reload", lb:follow(pool.pool, pool.pool:set_config(policy(settings))))
-            pool.settings = settings
-        else
-            pool = { pool = ipvs.pool(policy(settings)), settings = settings }
-            report("start", lb:adopt(pool.pool))
-        end
-        pools[#pools + 1], taken[name] = pool, pool
+-- Starts pools. What is known of those of before stays known; services that are gone are deleted.
+local function begin(pools, before)
+    local known, gone, scope = {}, {}, {}
+    for _, pool in ipairs(before) do
+        known[pool.name] = pool.policy
+        for _, service in ipairs(pool.settings.services) do gone[id_of(service)] = true end
     end
-    return pools, taken
+    for _, pool in ipairs(pools) do
+        local policy = known[pool.name]
+        if not policy then report("start", lb:adopt(pool.policy)) end
+        if policy then report("reload", lb:follow(policy, policy:set_config(pool.settings))) end
+        pool.policy = policy or pool.policy
+        for _, service in ipairs(pool.settings.services) do gone[id_of(service)] = nil end
+    end
+    for id in pairs(gone) do scope[#scope + 1] = id end
+    report("reload", lb:apply({}, { scope = scope }))
 end
 
 local function drain(pools, seconds)
@@ -177,24 +175,25 @@ local ended, hangup = false, false
 posix_signal.signal(posix_signal.SIGTERM, function() ended = true end)
 posix_signal.signal(posix_signal.SIGHUP, function() hangup = true end)
 
-local pools, by_name = reload(config, {})
+begin(config.pools, {})
 while not ended do
     local start = socket.gettime()
-    probe(pools, function(pool, server, why)
-        local changes = pool.pool:checked(server, not why)
+    probe(config.pools, function(pool, server, why)
+        local changes = pool.policy:checked(server, not why)
         for _, event in ipairs(changes.events) do
-            say("%s%s", event.message, why and ": " .. why or "")
+            say("%s: %s%s", pool.name, event.message, why and ": " .. why or "")
         end
-        if #changes.events > 0 then report(changes.events[1].message, lb:follow(pool.pool, changes)) end
+        if #changes.events > 0 then report(changes.events[1].message, lb:follow(pool.policy, changes)) end
     end)
-    for _, pool in ipairs(pools) do report("drift", lb:reconcile(pool.pool)) end
+    for _, pool in ipairs(config.pools) do report("drift", lb:reconcile(pool.policy)) end
     if hangup then
         hangup = false
         local ok, new = pcall(load_file, path)
-        if ok then pools, by_name = reload(new, by_name) else say("%s", new) end
+        if ok then begin(new.pools, config.pools) else say("%s", new) end
+        config = ok and new or config
     end
     if not ended then socket.sleep(math.max(0, (config.interval or 1) - (socket.gettime() - start))) end
 end
 say "draining"
-drain(pools, config.drain or 30)
+drain(config.pools, config.drain or 30)
 lock:close()
