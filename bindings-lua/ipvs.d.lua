@@ -215,6 +215,7 @@ local ipvs = {}
 ---@field rise? integer So many good results in a row make a failed server well. 1 unless given.
 ---@field fall? integer So many bad results in a row make a server failed. 1 unless given.
 ---@field inhibit_on_failure? boolean A server that failed is kept with weight 0 instead of being deleted.
+---@field sorry_server_inhibit? boolean The sorry server is kept with weight 0 while there is a quorum.
 ---@field alpha? boolean Servers begin as failed.
 
 ---What follows from a fact.

@@ -37,6 +37,7 @@ fn config(value: &LuaValue) -> Reading<PoolConfig> {
         }
     }
     config.inhibit_on_failure = fields.take("inhibit_on_failure", switch)?.unwrap_or_default();
+    config.sorry_server_inhibit = fields.take("sorry_server_inhibit", switch)?.unwrap_or_default();
     config.alpha = fields.take("alpha", switch)?.unwrap_or_default();
     fields.finish()?;
     config.check()?;

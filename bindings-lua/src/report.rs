@@ -10,8 +10,7 @@ use crate::error;
 /// the commands come from, if they come from rules.
 pub(crate) fn answer(lua: &Lua, report: &Report, lines: Option<&[usize]>) -> Answer {
     let table = to_lua(lua, report, lines)?;
-    let first = report.failed.first().map(|(_, error)| error).or(report.interrupted.as_ref());
-    let Some(first) = first else { return Ok(LuaValue::Table(table)) };
+    let Some(first) = report.first_error() else { return Ok(LuaValue::Table(table)) };
     let err = error::to_lua(lua, first)?;
     err.raw_set("report", table)?;
     Err(Stop::Made(err))

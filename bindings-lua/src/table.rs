@@ -92,8 +92,7 @@ fn commands(lua: &Lua, commands: &[Command]) -> LuaResult<LuaTable> {
 /// What was done if all was, else `nil` and the first error, which has it as its field `applied`.
 pub(crate) fn answer(lua: &Lua, applied: &Applied) -> Answer {
     let table = applied_to_lua(lua, applied)?;
-    let first = applied.failed.first().map(|(_, error)| error).or(applied.interrupted.as_ref());
-    let Some(first) = first else { return Ok(LuaValue::Table(table)) };
+    let Some(first) = applied.first_error() else { return Ok(LuaValue::Table(table)) };
     let err = error::to_lua(lua, first)?;
     err.raw_set("applied", table)?;
     Err(Stop::Made(err))

@@ -19,8 +19,8 @@ use crate::table::{Plan, Table};
 /// `services` are Services, one at least; `servers` Destinations, each with the weight that it has while it is well;
 /// `sorry_server` answers while there is no quorum. The quorum is lost when less weight than `quorum` less `hysteresis` is
 /// well, and gained with `quorum` and `hysteresis`. A server that failed is deleted, or with `inhibit_on_failure` kept with
-/// weight 0. `rise` good results in a row make a server well, `fall` bad ones make it failed; with `alpha` servers begin as
-/// failed.
+/// weight 0; so is the sorry server with `sorry_server_inhibit`, while it has nothing to do. `rise` good results in a row make
+/// a server well, `fall` bad ones make it failed; with `alpha` servers begin as failed.
 ///
 /// Threads may share a pool. What follows from two facts is to be done in their order; `Client.reconcile` mends what was not.
 #[pyclass(frozen, module = "ipvs")]
@@ -65,6 +65,7 @@ fn config(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<
             "quorum" => config.quorum = number("quorum", &value, u32::MAX)?,
             "hysteresis" => config.hysteresis = number("hysteresis", &value, u32::MAX)?,
             "inhibit_on_failure" => config.inhibit_on_failure = switch("inhibit_on_failure", &value)?,
+            "sorry_server_inhibit" => config.sorry_server_inhibit = switch("sorry_server_inhibit", &value)?,
             "alpha" => config.alpha = switch("alpha", &value)?,
             "rise" => config.rise = number("rise", &value, u32::MAX)?,
             "fall" => config.fall = number("fall", &value, u32::MAX)?,
@@ -85,7 +86,7 @@ impl Pool {
     #[pyo3(
         signature = (**settings),
         text_signature = "(*, services, servers=(), sorry_server=None, quorum=1, hysteresis=0, \
-            inhibit_on_failure=False, alpha=False, rise=1, fall=1)"
+            inhibit_on_failure=False, sorry_server_inhibit=False, alpha=False, rise=1, fall=1)"
     )]
     fn new(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let pool = ipvs_core::Pool::new(config(python, settings)?).map_err(|error| invalid(python, &error))?;
@@ -110,7 +111,7 @@ impl Pool {
     #[pyo3(
         signature = (**settings),
         text_signature = "(self, *, services, servers=(), sorry_server=None, quorum=1, hysteresis=0, \
-            inhibit_on_failure=False, alpha=False, rise=1, fall=1)"
+            inhibit_on_failure=False, sorry_server_inhibit=False, alpha=False, rise=1, fall=1)"
     )]
     fn set_config(&self, python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<PoolChanges> {
         let config = config(python, settings)?;

@@ -187,10 +187,6 @@ impl Applied {
         }
         Ok(Self(applied))
     }
-
-    fn first_error(&self) -> Option<&Error> {
-        self.0.failed.first().map(|(_, error)| error).or(self.0.interrupted.as_ref())
-    }
 }
 
 fn exception(python: Python<'_>, error: Option<&Error>) -> Option<Py<PyBaseException>> {
@@ -259,7 +255,7 @@ impl Applied {
 
     /// Raises the first error, if there is any: of a command that was refused, or what ended it.
     fn check(&self, python: Python<'_>) -> PyResult<()> {
-        self.first_error().map_or(Ok(()), |error| Err(raise(python, error)))
+        self.0.first_error().map_or(Ok(()), |error| Err(raise(python, error)))
     }
 
     fn __repr__(&self) -> String {

@@ -64,6 +64,12 @@ impl Applied {
         !self.done.is_empty() || !self.unknown.is_empty()
     }
 
+    /// What went wrong first: what the kernel refused, or what ended it.
+    #[must_use]
+    pub fn first_error(&self) -> Option<&Error> {
+        self.failed.first().map(|(_, error)| error).or(self.interrupted.as_ref())
+    }
+
     /// Runs a plan and takes in what became of it. What adds comes first; what takes away is only sent if all of that was
     /// done.
     fn run(&mut self, client: &Client, plan: Plan) -> Result<(), Error> {

@@ -24,6 +24,8 @@ pub struct PoolConfig {
     pub hysteresis: u32,
     /// A server that failed is kept with weight 0, and so keeps its connections, instead of being deleted.
     pub inhibit_on_failure: bool,
+    /// The sorry server is kept with weight 0 while there is a quorum, and so keeps its connections, instead of being deleted.
+    pub sorry_server_inhibit: bool,
     /// Servers begin as failed and have to prove themselves, instead of beginning as well.
     pub alpha: bool,
     /// So many good results one after the other make a failed server well. 1 at least.
@@ -43,6 +45,7 @@ impl PoolConfig {
             quorum: 1,
             hysteresis: 0,
             inhibit_on_failure: false,
+            sorry_server_inhibit: false,
             alpha: false,
             rise: 1,
             fall: 1,
@@ -75,6 +78,13 @@ impl PoolConfig {
     #[must_use]
     pub fn with_inhibit_on_failure(mut self, inhibit: bool) -> Self {
         self.inhibit_on_failure = inhibit;
+        self
+    }
+
+    /// The same pool, keeping the sorry server with weight 0 or not.
+    #[must_use]
+    pub fn with_sorry_server_inhibit(mut self, inhibit: bool) -> Self {
+        self.sorry_server_inhibit = inhibit;
         self
     }
 
@@ -254,7 +264,13 @@ impl Pool {
             };
             Some(server.clone().with_weight(weight))
         });
-        let sorry = self.config.sorry_server.iter().filter(|_| !self.has_quorum).cloned();
+        let sorry = self.config.sorry_server.iter().filter_map(|sorry| {
+            match (self.has_quorum, self.config.sorry_server_inhibit) {
+                (false, _) => Some(sorry.clone()),
+                (true, true) => Some(sorry.clone().with_weight(0)),
+                (true, false) => None,
+            }
+        });
         let destinations: Vec<_> = servers.chain(sorry).collect();
         let mut table = Table::new();
         for service in &self.config.services {
@@ -333,7 +349,7 @@ impl Pool {
             self.states.insert(server.address, ServerState { is_up, weight: set, against: 0 });
         }
         self.has_quorum = match &self.config.sorry_server {
-            Some(sorry) => found(&sorry.address).is_none(),
+            Some(sorry) => found(&sorry.address).is_none_or(|weight| weight == 0),
             None => self.live_weight() >= self.config.quorum.into(),
         };
     }

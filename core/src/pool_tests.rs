@@ -57,6 +57,32 @@ fn a_failed_server_may_stay_with_weight_0() {
 }
 
 #[test]
+fn the_sorry_server_may_stay_with_weight_0() {
+    let config = || config().with_sorry_server(server(99)).with_sorry_server_inhibit(true);
+    let mut pool = pool(config());
+    assert!(pool.table().to_rules().ends_with("-a -t 10.0.0.1:80 -r 192.168.1.99:80 -m -w 0\n"));
+    let _ = pool.checked(&address(1), false).unwrap();
+    let lost = pool.checked(&address(2), false).unwrap();
+    assert_eq!(
+        said(&lost),
+        "-e -t 10.0.0.1:80 -r 192.168.1.99:80 -m -w 1\n-d -t 10.0.0.1:80 -r 192.168.1.2:80\n\
+         server 192.168.1.2:80 is down\nquorum lost\n"
+    );
+    // After a restart its weight tells.
+    let mut again = Pool::new(config()).unwrap();
+    again.adopt(&pool.table());
+    assert!(!again.has_quorum());
+    let gained = pool.checked(&address(1), true).unwrap();
+    assert_eq!(
+        said(&gained),
+        "-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 1\n-e -t 10.0.0.1:80 -r 192.168.1.99:80 -m -w 0\n\
+         server 192.168.1.1:80 is up\nquorum gained\n"
+    );
+    again.adopt(&pool.table());
+    assert!(again.has_quorum());
+}
+
+#[test]
 fn results_in_a_row_decide() {
     let mut pool = pool(config().with_rise_and_fall(2, 3));
     let mut results = |results: &[bool]| {
@@ -237,13 +263,14 @@ enum Fact {
 fn any_config() -> impl Strategy<Value = PoolConfig> {
     let servers = vec((1..5_u8, 0..4_u32), 0..4);
     let counts = (1..3_u32, 1..3_u32, 1..4_u32, 0..3_u32);
-    (servers, any::<[bool; 3]>(), counts).prop_map(
-        |(servers, [sorry, inhibit, alpha], (rise, fall, quorum, hysteresis))| {
+    (servers, any::<[bool; 4]>(), counts).prop_map(
+        |(servers, [sorry, inhibit, sorry_inhibit, alpha], (rise, fall, quorum, hysteresis))| {
             let servers: BTreeMap<_, _> = servers.into_iter().collect();
             let servers = servers.into_iter().map(|(number, weight)| server(number).with_weight(weight));
             let config = PoolConfig::new(["tcp://10.0.0.1:80", "fwmark:7"].map(|text| Service::new(id(text))))
                 .with_servers(servers)
                 .with_inhibit_on_failure(inhibit)
+                .with_sorry_server_inhibit(sorry_inhibit)
                 .with_alpha(alpha)
                 .with_rise_and_fall(rise, fall)
                 .with_quorum(quorum, hysteresis.min(quorum - 1));

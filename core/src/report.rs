@@ -43,6 +43,12 @@ impl Report {
         self.failed.is_empty() && self.known == self.total
     }
 
+    /// What went wrong first: what the kernel refused, or what ended it.
+    #[must_use]
+    pub fn first_error(&self) -> Option<&Error> {
+        self.failed.first().map(|(_, error)| error).or(self.interrupted.as_ref())
+    }
+
     /// The outcome of each command, in order.
     pub fn outcomes(&self) -> impl Iterator<Item = Outcome<'_>> {
         let mut failed = self.failed.iter().peekable();

@@ -147,6 +147,7 @@ class Python(Checker):
 services = [{{ id = "{SERVICE}", scheduler = "rr" }}]
 servers = [{servers}]
 sorry_server = {{ id = "{ADDRESSES["sorry"]}:{PORT}" }}
+sorry_server_inhibit = true
 check = {{ kind = "http", timeout = {PROBE_TIMEOUT} }}
 """
 
@@ -173,6 +174,7 @@ class Lua(Checker):
 services = {{ {{ id = "{SERVICE}", scheduler = "rr" }} }},
 servers = {{ {servers} }},
 sorry_server = {server("sorry", 1)},
+sorry_server_inhibit = true,
 check = {{ kind = "http", timeout = {PROBE_TIMEOUT} }},
 }} }} }}
 """
@@ -204,6 +206,7 @@ lb_algo rr
 lb_kind NAT
 protocol TCP
 sorry_server {ADDRESSES["sorry"]} {PORT}
+sorry_server_inhibit
 {servers}}}
 """
 
@@ -283,12 +286,13 @@ class Stage:
         os.killpg(self.servers[name].pid, number)
 
     def weights(self) -> dict[str, int]:
-        """Return the weights in the table."""
+        """Return the weights in the table, without a sorry server that has nothing to do."""
         names = {f"{address}:{PORT}": name for name, address in ADDRESSES.items()}
         try:
-            return {names[entry.id]: entry.weight for entry in self.lb.destinations(SERVICE)}
+            weights = {names[entry.id]: entry.weight for entry in self.lb.destinations(SERVICE)}
         except ipvs.NoSuchService:
             return {}
+        return {name: weight for name, weight in weights.items() if (name, weight) != ("sorry", 0)}
 
     def wait_for(self, weights: dict[str, int]) -> None:
         """Wait until the table has these weights."""

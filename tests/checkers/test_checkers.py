@@ -60,10 +60,7 @@ def play(checker: Checker, folder: Path) -> list[Step]:
 
 def excused(step: Step) -> float:
     """Return how much later than the step a request has to begin that must not fail."""
-    if step.name in DEADLY:
-        return DETECTION
-    # Whoever is with the sorry server when it leaves is lost, with keepalived too.
-    return step.settled if step.name == "all are back" else 0.0
+    return DETECTION if step.name in DEADLY else 0.0
 
 
 def show(checker: Checker, steps: list[Step]) -> None:

@@ -107,6 +107,10 @@ function TestPolicy.test_a_pool()
     again:adopt_state "192.168.1.1:80 down -\n"
     lu.assertEquals(#again:table()[1].destinations, 0)
     lu.assertEquals(events(again:set_config { services = { { id = WEB, scheduler = "wrr" } } }), "quorum_lost")
+    local inhibited = { sorry_server = real(SORRY), sorry_server_inhibit = true }
+    inhibited.services, inhibited.servers = web, { real(FIRST) }
+    again:set_config(inhibited)
+    lu.assertEquals(again:table()[1].destinations[2].weight, 0)
     for message, call in pairs {
         ["services: number 1: service: '10.0.0.1' is not an id"] =
             function() ipvs.pool { services = { "10.0.0.1" } } end,

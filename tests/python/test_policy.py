@@ -163,17 +163,20 @@ def test_a_pool_s_policy() -> None:
         servers=[FIRST, "192.168.1.3:80"],
         quorum=4,
         hysteresis=2,
+        sorry_server=SORRY,
         inhibit_on_failure=True,
+        sorry_server_inhibit=True,
         alpha=True,
         rise=2,
     )
-    assert [len(destinations) for _, destinations in pool.table()] == [2, 2]
+    assert [len(destinations) for _, destinations in pool.table()] == [3, 3]
     assert [server.up for server in pool.servers()] == [False, False]
     assert not pool.has_quorum
     assert not pool.checked(FIRST, is_well=True)
     assert kinds(pool.checked(FIRST, is_well=True)) == ["server_up"]
     pool.checked("192.168.1.3:80", is_well=True)
     assert kinds(pool.checked("192.168.1.3:80", is_well=True)) == ["server_up", "quorum_gained"]
+    assert str(pool.table()).count(f"-r {SORRY.id} -m -w 0") == 2
     assert kinds(pool.checked("192.168.1.3:80", is_well=False)) == ["server_down"]
     assert pool.has_quorum
 

@@ -151,7 +151,7 @@ local function drain(pools, seconds)
     local drains = {}
     for _, pool in ipairs(pools) do
         for _, service in ipairs(pool.settings.services) do
-            for _, server in ipairs(pool.settings.servers) do
+            for server in assert(lb:destinations(service)) do
                 drains[#drains + 1] = lb:drain(service, server, { deadline = seconds })
             end
         end
