@@ -29,6 +29,7 @@ import ipvs
 log = logging.getLogger("checker")
 #: What signals ask for; `wake` says that there is something.
 asked: set[int] = set()
+LONGEST = 86400  # of any time, in seconds
 wake = threading.Event()
 
 
@@ -53,7 +54,8 @@ class Check:
         """Refuse what would make every server look dead, or well."""
         require(self.kind in ("tcp", "http", "script"), f"check: kind: {self.kind!r} is none of tcp, http and script")
         require(re.fullmatch("/[!-~]*", self.path), f"check: path: {self.path!r} does not begin with /, or has spaces")
-        require(self.timeout > 0, f"check: timeout: {self.timeout} is not above 0")
+        require(0 < self.timeout < LONGEST, f"check: timeout: {self.timeout} is not within 0 to {LONGEST}")
+        require(isinstance(self.status, int), f"check: status: {self.status!r} is not a number")
         require(bool(self.program) == (self.kind == "script"), "check: program: a script has one, and nothing else")
 
     def fault(self, server: ipvs.Destination) -> str | None:
@@ -98,8 +100,9 @@ def read(file: Path) -> tuple[float, float, list[Pool]]:
     """Read the file: the seconds between two rounds and those to drain, and the pools. Nothing is done to the table."""
     settings = tomllib.loads(file.read_text())
     interval, drain = settings.pop("interval", 1.0), settings.pop("drain", 30.0)
+    require(isinstance(settings["pool"], list), "pool: it stands in two brackets, [[pool]]")
     pools = [Pool(pool) for pool in settings.pop("pool")]
-    require(interval > 0 and drain >= 0, f"interval: {interval} is not above 0, or drain: {drain} is below it")
+    require(0 < interval < LONGEST and drain >= 0, f"interval: {interval} is not within 0 to {LONGEST}; drain: >= 0")
     require(not settings, f"there is no setting {', '.join(map(repr, settings))}")
     return interval, drain, pools
 

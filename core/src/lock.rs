@@ -4,11 +4,11 @@
 use std::fs;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 
 use rustix::io::Errno;
-use rustix::net::sockopt;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::connector::Connector;
 use crate::transport::Failure;
@@ -40,9 +40,7 @@ impl NamespaceLock {
         let taken = connector.in_namespace(|| {
             let address = SocketAddr::from_abstract_name(NAME)?;
             match UnixListener::bind_addr(&address) {
-                Err(error) if error.raw_os_error() == Some(Errno::ADDRINUSE.raw_os_error()) => {
-                    Ok(Err(holder(&address)))
-                }
+                Err(error) if error.raw_os_error() == Some(Errno::ADDRINUSE.raw_os_error()) => Ok(Err(holder())),
                 socket => socket.map(Ok),
             }
         });
@@ -54,10 +52,13 @@ impl NamespaceLock {
     }
 }
 
-/// The process that holds it.
-fn holder(address: &SocketAddr) -> Option<i32> {
-    let stream = UnixStream::connect_addr(address).ok()?;
-    let credentials = sockopt::socket_peercred(stream).ok()?;
+/// The process that holds it, if it can be told at once: whoever asked before is still in the queue of its socket, and a
+/// full queue would be waited for.
+fn holder() -> Option<i32> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
+    net::connect(&socket, &SocketAddrUnix::new_abstract_name(NAME).ok()?).ok()?;
+    let credentials = sockopt::socket_peercred(socket).ok()?;
     Some(credentials.pid.as_raw_nonzero().get())
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::destination::check_weight;
-use crate::{Destination, InvalidArgument, Plan, Scope, Service, Table};
+use crate::{Destination, InvalidArgument, Plan, Scope, Service, ServiceId, Table};
 
 /// What a pool is made of, and its policy. The names of the policy are keepalived's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,6 +113,9 @@ impl PoolConfig {
             if count == 0 {
                 return wrong(name, "it is 1 at least".to_owned());
             }
+        }
+        if self.sorry_server.as_ref().is_some_and(|sorry| sorry.weight == 0) {
+            return wrong("sorry_server", "with weight 0 it answers nobody".to_owned());
         }
         if self.hysteresis >= self.quorum {
             return wrong("hysteresis", format!("{} is not below the quorum {}", self.hysteresis, self.quorum));
@@ -332,26 +335,32 @@ impl Pool {
         })
     }
 
-    /// Takes over what the kernel holds, after a restart: a server with a weight is well and keeps it, one without is well
-    /// only if that is its configured weight, and one that is not there failed. A table without any of the services tells
-    /// nothing. Says nothing of it; what is to be done besides is in [`reconcile`](Self::reconcile).
+    /// Takes over what the kernel holds, after a restart: a server with a weight is well and keeps it, and one that is not
+    /// there failed. One with weight 0 failed if failed servers are kept so, and else it is well and somebody set the 0. A
+    /// service without any of the servers tells nothing. Says nothing of it; what is to be done besides is in
+    /// [`reconcile`](Self::reconcile).
     pub fn adopt(&mut self, now: &Table) {
-        let ids: Vec<_> =
-            self.config.services.iter().map(|service| service.id).filter(|id| now.has_service(id)).collect();
+        let servers = || self.config.servers.iter().chain(&self.config.sorry_server);
+        let tells = |id: &ServiceId| servers().any(|server| now.destination(id, &server.address).is_some());
+        let ids: Vec<_> = self.config.services.iter().map(|service| service.id).filter(tells).collect();
         if ids.is_empty() {
             return;
         }
         let found = |address| ids.iter().filter_map(|id| now.destination(id, address)).map(|found| found.weight).max();
         for server in &self.config.servers {
-            let weight = found(&server.address);
-            let set = weight.filter(|weight| *weight > 0 && *weight != server.weight);
-            let is_up = weight.is_some_and(|weight| weight > 0 || server.weight == 0);
-            self.states.insert(server.address, ServerState { is_up, weight: set, against: 0 });
+            let (is_up, weight) = match found(&server.address) {
+                None => (false, None),
+                Some(weight) if weight == server.weight => (true, None),
+                Some(0) if self.config.inhibit_on_failure => (false, None),
+                Some(weight) => (true, Some(weight)),
+            };
+            self.states.insert(server.address, ServerState { is_up, weight, against: 0 });
         }
         self.has_quorum = match &self.config.sorry_server {
             Some(sorry) => found(&sorry.address).is_none_or(|weight| weight == 0),
             None => self.live_weight() >= self.config.quorum.into(),
         };
+        self.decide_quorum();
     }
 
     /// What is known, as text for a file: a line for each server, with what it is and the weight that was set, or `-`, and one for
@@ -391,6 +400,7 @@ impl Pool {
             }
         }
         (self.states, self.has_quorum) = (states, has_quorum);
+        self.decide_quorum();
         Ok(())
     }
 
@@ -401,15 +411,22 @@ impl Pool {
     ) -> Result<PoolChanges, InvalidArgument> {
         let (before, mut events) = (self.table(), Vec::new());
         work(self, &mut events)?;
+        events.extend(self.decide_quorum());
+        Ok(PoolChanges { plan: before.plan_to(&self.table()), events })
+    }
+
+    /// Whether there is a quorum by what is well now; tells if that is new.
+    fn decide_quorum(&mut self) -> Option<PoolEvent> {
         let (live, quorum, hysteresis) = (self.live_weight(), self.config.quorum, self.config.hysteresis);
         if self.has_quorum && live < (quorum - hysteresis).into() {
             self.has_quorum = false;
-            events.push(PoolEvent::QuorumLost);
+            Some(PoolEvent::QuorumLost)
         } else if !self.has_quorum && live >= u64::from(quorum) + u64::from(hysteresis) {
             self.has_quorum = true;
-            events.push(PoolEvent::QuorumGained);
+            Some(PoolEvent::QuorumGained)
+        } else {
+            None
         }
-        Ok(PoolChanges { plan: before.plan_to(&self.table()), events })
     }
 
     fn live_weight(&self) -> u64 {

@@ -208,8 +208,9 @@ fn a_restart_takes_over_what_the_kernel_holds() {
         (up, pool.has_quorum(), plan.to_string())
     };
     let web = "-A -t 10.0.0.1:80\n";
-    // Nothing there: as new.
+    // Nothing there: as new. So is a service without anybody, which a drain of all leaves.
     assert_eq!(adopted(config(), "-A -f 9\n").0, [true, true]);
+    assert_eq!(adopted(config().with_sorry_server(server(99)), web).0, [true, true]);
     // A weight that somebody set is kept, and what failed stays out.
     let left = format!("{web}-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 7\n");
     assert_eq!(adopted(config(), &left), (vec![true, false], true, String::new()));
@@ -220,6 +221,21 @@ fn a_restart_takes_over_what_the_kernel_holds() {
     assert_eq!(
         adopted(config().with_inhibit_on_failure(true), &drained),
         (vec![true, false], true, "-d -t 10.0.0.1:80 -r 192.168.1.9:80\n".to_owned())
+    );
+    // Where failed servers are deleted, a weight of 0 was set by somebody: a drain goes on.
+    let half = format!("{left}-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 0\n");
+    assert_eq!(adopted(config(), &half), (vec![true, true], true, String::new()));
+    // Neither servers nor the sorry server, which was another one: it is needed.
+    let other = format!("{web}-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 0\n");
+    assert_eq!(
+        adopted(config().with_sorry_server(server(99)).with_inhibit_on_failure(true), &other).2,
+        "-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 0\n-a -t 10.0.0.1:80 -r 192.168.1.99:80 -m -w 1\n"
+    );
+    // A change that was cut off when the servers were back and the sorry server was still there.
+    let cut = format!("{left}-a -t 10.0.0.1:80 -r 192.168.1.99:80 -m\n");
+    assert_eq!(
+        adopted(config().with_sorry_server(server(99)), &cut),
+        (vec![true, false], true, "-d -t 10.0.0.1:80 -r 192.168.1.99:80\n".to_owned())
     );
     // The sorry server says that there was no quorum.
     let sorry = format!("{web}-a -t 10.0.0.1:80 -r 192.168.1.99:80 -m\n");
@@ -236,7 +252,7 @@ fn a_state_is_written_and_read() {
     let mut again = Pool::new(pool.config().clone()).unwrap();
     again.adopt_state(&text).unwrap();
     assert_eq!(again, pool);
-    again.adopt_state("quorum down\n192.168.1.77:80 up 1\n").unwrap();
+    again.adopt_state("quorum down\n192.168.1.1:80 up 3\n192.168.1.77:80 up 1\n").unwrap();
     assert!(!again.has_quorum());
     for wrong in [
         "x",
@@ -299,8 +315,7 @@ fn take_in(pool: &mut Pool, fact: Fact) -> PoolChanges {
 /// Whether anybody could answer.
 fn has_candidate(pool: &Pool) -> bool {
     let is_live = |(server, state): (&Destination, ServerState)| state.is_up && weight(server, state) > 0;
-    let sorry = pool.config.sorry_server.as_ref().is_some_and(|sorry| sorry.weight > 0);
-    pool.servers().any(is_live) || (sorry && !pool.has_quorum)
+    pool.servers().any(is_live) || pool.config.sorry_server.is_some()
 }
 
 fn is_active(table: &Table) -> bool {
@@ -378,5 +393,28 @@ proptest! {
         again.adopt_state(&pool.state_text()).unwrap();
         prop_assert_eq!(again.table(), pool.table());
         prop_assert!(again.reconcile(pool.table()).is_empty());
+    }
+
+    #[test]
+    fn whatever_is_taken_over_somebody_answers(
+        config in any_config(),
+        other in any_config(),
+        facts in vec(any_fact(), 0..20),
+        cut in 0..10_usize,
+    ) {
+        let mut before = Pool::new(other).unwrap();
+        let mut kernel = before.table();
+        for fact in facts {
+            // The last changes were cut off.
+            let plan = take_in(&mut before, fact).plan;
+            for command in plan.commands().take(cut) {
+                let _ = kernel.run(command);
+            }
+        }
+        let mut pool = Pool::new(config).unwrap();
+        pool.adopt(&kernel);
+        prop_assert_eq!(is_active(&pool.table()), has_candidate(&pool));
+        pool.adopt_state(&before.state_text()).unwrap();
+        prop_assert_eq!(is_active(&pool.table()), has_candidate(&pool));
     }
 }

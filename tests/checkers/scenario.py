@@ -240,8 +240,9 @@ class Step:
         return [request for request in self.requests if request.kind == kind]
 
     def failed(self, kind: str, after: float = 0.0) -> list[Request]:
-        """Return those that failed, of those that began so much later than the step."""
-        return [request for request in self.of(kind) if not request.is_answered and request.begin > self.begin + after]
+        """Return those that failed, all of them or those that began so much later than the step."""
+        requests = [request for request in self.of(kind) if after == 0.0 or request.begin > self.begin + after]
+        return [request for request in requests if not request.is_answered]
 
 
 class Stage:

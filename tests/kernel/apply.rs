@@ -199,6 +199,10 @@ fn two_of_ours_do_not_look_after_pools_at_once() {
     let elsewhere = Namespace::enter();
     assert!(client.lock().is_err());
     drop(elsewhere);
+    // So many that its holder cannot be asked any more.
+    let refused =
+        (0..5000).map(|_| client.lock().unwrap_err().kind).filter(|kind| matches!(kind, ErrorKind::Locked(None)));
+    assert!(refused.count() > 0);
     drop(lock);
     let _lock = client.lock().unwrap();
     drop(namespace);

@@ -106,6 +106,8 @@ function TestPolicy.test_a_pool()
     lu.assertEquals(again:state(), "quorum up\n192.168.1.1:80 up 7\n")
     again:adopt_state "192.168.1.1:80 down -\n"
     lu.assertEquals(#again:table()[1].destinations, 0)
+    lu.assertIsFalse(again:has_quorum())
+    again:adopt_state "quorum up\n192.168.1.1:80 up 7\n"
     lu.assertEquals(events(again:set_config { services = { { id = WEB, scheduler = "wrr" } } }), "quorum_lost")
     local inhibited = { sorry_server = real(SORRY), sorry_server_inhibit = true }
     inhibited.services, inhibited.servers = web, { real(FIRST) }

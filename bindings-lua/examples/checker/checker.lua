@@ -11,9 +11,7 @@ local unistd = require "posix.unistd"
 
 local lb = assert(ipvs.connect { timeout = 5 })
 
-local function say(...)
-    io.stderr:write("checker: ", string.format(...), "\n")
-end
+local function say(...) io.stderr:write("checker: ", string.format(...), "\n") end
 
 -- Probes: each is a coroutine that yields the socket it waits for, and says why the server is not well, or nothing.
 
@@ -64,7 +62,9 @@ function probes.script(server, check)
     while true do
         local pid, how, status = posix_wait.wait(child, posix_wait.WNOHANG)
         if pid ~= 0 then return status ~= 0 and ("%s %s"):format(how, status) or nil end
-        if coroutine.yield() == "stop" then posix_signal.kill(child, posix_signal.SIGKILL) end
+        if coroutine.yield() == "stop" then
+            return posix_signal.kill(child, posix_signal.SIGKILL), posix_wait.wait(child)
+        end
     end
 end
 
@@ -151,7 +151,7 @@ local function drain(pools, seconds)
     local drains = {}
     for _, pool in ipairs(pools) do
         for _, service in ipairs(pool.settings.services) do
-            for server in assert(lb:destinations(service)) do
+            for server in lb:destinations(service) or function() end do
                 drains[#drains + 1] = lb:drain(service, server, { deadline = seconds })
             end
         end
