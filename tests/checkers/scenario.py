@@ -312,6 +312,15 @@ class Stage:
         step.settled = time.monotonic() - step.begin
         time.sleep(rest)
 
+    def wait_for_long(self) -> None:
+        """Wait until the next long request has ended."""
+        answers = self.folder / "answers"
+        before = answers.read_text().count(" long ")
+        limit = time.monotonic() + 20
+        while answers.read_text().count(" long ") == before:
+            assert time.monotonic() < limit, "no long request has ended"
+            time.sleep(0.05)
+
     def finish(self) -> list[Step]:
         """Return the steps, each with its requests."""
         end(self.client, signal.SIGTERM)

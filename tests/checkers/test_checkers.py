@@ -49,6 +49,8 @@ def play(checker: Checker, folder: Path) -> list[Step]:
         story.step("all are back", lambda: story.start_server("a", "b", "d"), {"a": 1, "b": 1, "d": 1})
 
         def stop() -> None:
+            # When a long request ends, the next one begins.
+            story.wait_for_long()
             story.client.send_signal(signal.SIGTERM)
             # What it began is on its way; it begins no more.
             time.sleep(0.3)
