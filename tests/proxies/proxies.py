@@ -170,7 +170,12 @@ class Proxy:
 
     def descriptors(self) -> list[Descriptors]:
         """Return what each process has open, the first one's before its workers'."""
-        return [descriptors(pid) for pid in (self.process.pid, *sorted(self.workers()))]
+        found = []
+        for pid in (self.process.pid, *sorted(self.workers())):
+            # A worker of before a reload may end just now.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found.append(descriptors(pid))
+        return found
 
     def catches(self) -> bool:
         """Say whether its first process takes the signal to reload; HAProxy's ignores it while it starts."""

@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -325,7 +325,12 @@ def test_a_client_that_is_used_before_the_fork(lb: ipvs.Client, tmp_path: Path) 
 
 def open_sockets(pid: int) -> set[str]:
     """Return the generic netlink sockets that a process has open."""
-    return {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()} & netlink_sockets(pid)
+    found = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        # A connection may be closed just now.
+        with suppress(FileNotFoundError):
+            found.add(str(file.readlink()))
+    return found & netlink_sockets(pid)
 
 
 @pytest.mark.parametrize("proxy", ["haproxy", "nginx"], indirect=True)
