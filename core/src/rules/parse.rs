@@ -77,20 +77,16 @@ pub fn parse_line(line: &[u8], number: usize, resolver: &dyn Resolver) -> Result
     let column_at = |offset| String::from_utf8_lossy(&line[..offset]).chars().count() + 1;
     let text = std::str::from_utf8(line)
         .map_err(|error| place(RuleError::syntax("this is not UTF-8"), Some(column_at(error.valid_up_to()))))?;
-    let mut rest = words(text).peekable();
-    if rest.peek().is_none() {
-        return Ok(None);
-    }
-    let invocation = rule(rest, resolver).map_err(|error| {
+    let invocation = rule(words(text), resolver).map_err(|error| {
         let word = error.column.and_then(|position| words(text).nth(position - 1));
         // It is a part of the line.
         place(error, word.map(|word| column_at(word.as_ptr().addr() - text.as_ptr().addr())))
     })?;
-    Ok(Some(Line { number, invocation }))
+    Ok(invocation.map(|invocation| Line { number, invocation }))
 }
 
-/// What the words of one line of a saved table ask for.
-fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) -> Result<Invocation, RuleError> {
+/// What the words of one line of a saved table ask for; nothing if there are none.
+fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) -> Result<Option<Invocation>, RuleError> {
     let mut given = Given::read(words, true, resolver)?;
     if given.has_any(const { bits(NOT_IN_RULES) })
         && let Some(option) = given.options.iter().find(|option| NOT_IN_RULES.contains(&option.name))
@@ -98,10 +94,8 @@ fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) ->
         let message = format!("{} does not go within rules", option.name.usage());
         return Err(given.of_command(RuleError::refused(message).at(option.position)));
     }
-    match given.take_command()? {
-        Some(spec) => given.checked_invocation(spec).map_err(|error| given.of_command(error)),
-        None => Ok(Invocation::List(List::default())),
-    }
+    let invocation = given.take_command()?.map(|spec| given.checked_invocation(spec));
+    invocation.transpose().map_err(|error| given.of_command(error))
 }
 
 /// The words of a line up to a comment, without the program's name before them.
