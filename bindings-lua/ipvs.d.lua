@@ -193,13 +193,14 @@ local ipvs = {}
 ---What became of a table that was applied.
 ---@class ipvs.Applied
 ---@field changed boolean Whether anything was changed.
+---@field is_done boolean Whether the table is what it should be.
 ---@field done ipvs.Command[]
 ---@field failed ipvs.AppliedFailure[]
 ---@field unknown ipvs.Command[] What was sent, and whether it was done is not known.
----@field not_sent ipvs.Command[]
+---@field not_sent ipvs.Command[] Where something was refused: what takes away there, and deletions of services.
 ---@field interrupted? ipvs.Error What ended it before its end.
----@field rolled_back? boolean Whether the settings from before are back.
----@field rollback_error? ipvs.Error
+---@field other_writers ipvs.OtherWriter[] Who else may have changed a pool's services.
+---@field rollback? ipvs.Applied What became of restoring the settings from before, if that was asked for and needed.
 
 ---@class ipvs.AppliedFailure
 ---@field command ipvs.Command
@@ -234,11 +235,11 @@ local ipvs = {}
 
 ---@class ipvs.DrainOptions
 ---@field deadline? number After so many seconds it is deleted with the connections that it has. Never unless given.
----@field inactive? boolean Whether inactive connections are waited for too, as they always are with UDP.
+---@field inactive? boolean Whether inactive connections are waited for too, as they always are with `udp://`.
 ---@field persistent? boolean Whether clients that are bound by persistence are waited for.
 
 ---@class ipvs.DrainProgress
----@field state "waiting"|"drained"|"deadline-passed"|"gone"|"overruled"
+---@field state "waiting"|"drained"|"deadline-passed"|"gone"|"overruled"|"cancelled"
 ---@field active_connections integer
 ---@field inactive_connections integer
 ---@field persistent_connections integer
@@ -293,6 +294,11 @@ function ipvs.parse_rules(text) end
 ---@param command ipvs.Command
 ---@return string rule
 function ipvs.format_rule(command) end
+
+---The ids of a range, such as `tcp://10.0.0.1-10:80` or `fwmark:1-9`, for services that share a pool.
+---@param text string
+---@return string[] ids
+function ipvs.service_ids(text) end
 
 ---A pool of which nothing is known yet.
 ---@param config ipvs.PoolConfig
@@ -603,7 +609,7 @@ local drain = {}
 ---@return ipvs.Error? err
 function drain:step() end
 
----Restores the weight, and says whether it did.
+---Restores the weight if it still waits, and says whether it did. A weight that somebody else gave it stays.
 ---@return boolean? restored
 ---@return ipvs.Error? err
 function drain:cancel() end

@@ -1,25 +1,25 @@
 """A health checker for pools of real servers, as a whole program: TCP, HTTP and script probes, quorum, sorry server.
 
-Each round asks all servers at once, each for `timeout` seconds at most. What others change in the services of its pools
-is mended; the rest of the table is left alone. On SIGHUP it reads its file again; on SIGTERM it drains its servers and
-ends, at once on a second one; on SIGINT it leaves the table as it is. Killed and started again, it goes on as before.
+Each round asks all servers at once, each for `timeout` seconds at most, and ends with the slowest one. What others
+change in the services of its pools is mended; the rest of the table is left alone. On SIGHUP it reads its file again;
+on SIGTERM it drains its servers and ends, at once on a second one; on SIGINT it leaves the table as it is. Killed and
+started again, it goes on as before.
 
 usage: checker.py FILE    (checker.toml beside this is one; needs Python 3.11)
 """
 
-from __future__ import annotations
-
 import logging
+import queue
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import tomllib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,8 @@ from typing import Any
 import ipvs
 
 log = logging.getLogger("checker")
-#: What signals ask for; `wake` says that there is something.
-asked: set[int] = set()
+asked: queue.SimpleQueue[int] = queue.SimpleQueue()  # signals that came
 LONGEST = 86400  # of any time, in seconds
-wake = threading.Event()
 
 
 def require(is_right: object, message: str) -> None:
@@ -45,6 +43,7 @@ class Check:
 
     kind: str = "tcp"
     timeout: float = 2.0
+    port: int = 0  # that of the server
     path: str = "/"
     host: str | None = None
     status: int = 200
@@ -54,19 +53,19 @@ class Check:
         """Refuse what would make every server look dead, or well."""
         require(self.kind in ("tcp", "http", "script"), f"check: kind: {self.kind!r} is none of tcp, http and script")
         require(re.fullmatch("/[!-~]*", self.path), f"check: path: {self.path!r} does not begin with /, or has spaces")
-        require(0 < self.timeout < LONGEST, f"check: timeout: {self.timeout} is not within 0 to {LONGEST}")
+        require(0 < self.timeout < LONGEST, f"check: timeout: {self.timeout} is not above 0 and below {LONGEST}")
         require(isinstance(self.status, int), f"check: status: {self.status!r} is not a number")
         require(bool(self.program) == (self.kind == "script"), "check: program: a script has one, and nothing else")
 
     def fault(self, server: ipvs.Destination) -> str | None:
         """Return what is wrong with a server, or None if it is well: after `timeout` seconds at the latest."""
-        end = time.monotonic() + self.timeout
+        end, port = time.monotonic() + self.timeout, self.port or server.port
         try:
             if self.kind == "script":
-                command = [self.program, str(server.address), str(server.port)]
+                command = [self.program, str(server.address), str(port)]
                 subprocess.run(command, check=True, timeout=self.timeout, stdin=subprocess.DEVNULL)
                 return None
-            with socket.create_connection((str(server.address), server.port), self.timeout) as connection:
+            with socket.create_connection((str(server.address), port), self.timeout) as connection:
                 if self.kind == "tcp":
                     return None
                 connection.sendall(f"GET {self.path} HTTP/1.0\r\nHost: {self.host or server}\r\n\r\n".encode())
@@ -88,10 +87,13 @@ class Pool:
         """Read it; what it does not know is an error."""
         forwarding = settings.pop("forwarding", "masquerade")
         self.check = Check(**settings.pop("check", {}))
-        self.services = [ipvs.Service(**service) for service in settings.pop("services")]
+        services = [(ipvs.service_ids(entry.pop("id")), entry) for entry in settings.pop("services")]
+        self.services = [ipvs.Service(name, **entry) for ids, entry in services for name in ids]
         self.servers = [ipvs.Destination(**{"forwarding": forwarding, **server}) for server in settings.pop("servers")]
-        if "sorry_server" in settings:
-            settings["sorry_server"] = ipvs.Destination(**{"forwarding": forwarding, **settings["sorry_server"]})
+        if sorry := settings.get("sorry_server"):
+            settings["sorry_server"] = ipvs.Destination(**{"forwarding": forwarding, **sorry})
+        ports = {self.check.port or server.port for server in self.servers}
+        require(ports <= set(range(1, 65536)), f"check: port: {ports} are not all 1 to 65535")
         self.settings = {**settings, "services": self.services, "servers": self.servers}
         self.policy = ipvs.Pool(**self.settings)
 
@@ -102,7 +104,10 @@ def read(file: Path) -> tuple[float, float, list[Pool]]:
     interval, drain = settings.pop("interval", 1.0), settings.pop("drain", 30.0)
     require(isinstance(settings["pool"], list), "pool: it stands in two brackets, [[pool]]")
     pools = [Pool(pool) for pool in settings.pop("pool")]
-    require(0 < interval < LONGEST and drain >= 0, f"interval: {interval} is not within 0 to {LONGEST}; drain: >= 0")
+    ids = [service.id for pool in pools for service in pool.services]
+    require(len(ids) == len(set(ids)), "pool: a service is in one only, once")
+    for name, value in (("interval", interval), ("drain", drain)):
+        require(0 < value < LONGEST, f"{name}: {value} is not above 0 and below {LONGEST}")
     require(not settings, f"there is no setting {', '.join(map(repr, settings))}")
     return interval, drain, pools
 
@@ -116,24 +121,25 @@ def act(change: Callable[..., ipvs.Applied], *arguments: object, **options: obje
 
 
 def begin(lb: ipvs.Client, pools: list[Pool], before: list[Pool]) -> None:
-    """Start pools. Those of before go on with what they know; services that are gone are deleted."""
+    """Start pools. Those of before go on with what they know; what no pool has any more is deleted, last of all."""
     known = {pool.services[0].id: pool.policy for pool in before}
     for pool in pools:
-        if pool.services[0].id in known:
-            pool.policy = known[pool.services[0].id]
-            act(lb.follow, pool.policy, pool.policy.set_config(**pool.settings))
+        if policy := known.get(pool.services[0].id):
+            for event in policy.set_config(**pool.settings).events:
+                log.warning("%s: %s", pool.services[0], event.message)
+            pool.policy = policy
+            act(lb.apply, policy.table(), scope=pool.services)
         else:
             act(lb.adopt, pool.policy)
-    ids = {service.id for pool in pools for service in pool.services}
-    gone = [service for pool in before for service in pool.services if service.id not in ids]
-    act(lb.apply, ipvs.Table(), scope=gone)
+    ids = [{service.id for pool in some for service in pool.services} for some in (before, pools)]
+    act(lb.apply, ipvs.Table(), scope=ids[0] - ids[1])
 
 
 def look(lb: ipvs.Client, pools: list[Pool], threads: ThreadPoolExecutor) -> None:
     """Ask all servers at once, and do what follows."""
-    pairs = [(pool, server) for pool in pools for server in pool.servers]
-    faults = threads.map(lambda pair: pair[0].check.fault(pair[1]), pairs)
-    for (pool, server), fault in zip(pairs, faults, strict=True):
+    tasks = {threads.submit(pool.check.fault, server): (pool, server) for pool in pools for server in pool.servers}
+    for task in as_completed(tasks):
+        (pool, server), fault = tasks[task], task.result()
         changes = pool.policy.checked(server, fault is None)
         for event in changes.events:
             log.warning("%s: %s", pool.services[0], ": ".join(filter(None, [event.message, fault])))
@@ -142,12 +148,18 @@ def look(lb: ipvs.Client, pools: list[Pool], threads: ThreadPoolExecutor) -> Non
         act(lb.reconcile, pool.policy)
 
 
+def asked_within(seconds: float) -> int | None:
+    """Wait so long for a signal."""
+    with suppress(queue.Empty):
+        return asked.get(timeout=seconds)
+    return None
+
+
 def drain(lb: ipvs.Client, pools: list[Pool], seconds: float) -> None:
     """Drain all servers at once, until another signal comes."""
     table = lb.current_table(service for pool in pools for service in pool.services)
     drains = [lb.drain(service, server, deadline=seconds) for service, servers in table for server in servers]
-    wake.clear()
-    while any([drain.step().state == "waiting" for drain in drains]) and not wake.wait(0.2):  # noqa: C419, each one
+    while any([drain.step().state == "waiting" for drain in drains]) and asked_within(0.2) is None:  # noqa: C419
         pass
 
 
@@ -156,40 +168,28 @@ def run(lb: ipvs.Client, file: Path) -> None:
     interval, seconds, pools = read(file)
     begin(lb, pools, [])
     with ThreadPoolExecutor(max_workers=1000) as threads:
-        while not asked & {signal.SIGTERM, signal.SIGINT}:
-            look(lb, pools, threads)
-            wake.wait(interval)
-            if signal.SIGHUP in asked:
-                asked.remove(signal.SIGHUP)
-                wake.clear()
+        look(lb, pools, threads)
+        while (number := asked_within(interval)) in (None, signal.SIGHUP):
+            if number:
                 before = pools
                 try:
                     interval, seconds, pools = read(file)
                 except (OSError, ValueError, TypeError, KeyError) as error:
                     log.error("%s: %s: %s", file, type(error).__name__, error)  # noqa: TRY400
                 begin(lb, pools, before)
-    if signal.SIGTERM in asked:
+            look(lb, pools, threads)
+    if number == signal.SIGTERM:
         drain(lb, pools, seconds)
-
-
-def heed(number: int, _frame: object) -> None:
-    """Note what a signal asks for."""
-    asked.add(number)
-    wake.set()
 
 
 def main() -> None:
     """Read the file, and check until a signal comes."""
     logging.basicConfig(format="checker: %(message)s", level=logging.INFO)
-    if len(sys.argv) != 2:  # noqa: PLR2004, a file
-        sys.exit("usage: checker.py FILE")
-    file = Path(sys.argv[1])
+    file = Path(sys.argv[1] if len(sys.argv) == 2 else sys.exit("usage: checker.py FILE"))  # noqa: PLR2004, a file
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, heed)
+        signal.signal(number, lambda number, _: asked.put(number))
     try:
         with ipvs.Client() as lb, lb.lock():
-            for other in lb.other_writers():
-                log.warning("%s (process %d) changes this table too: stop one of the two", other.name, other.process)
             run(lb, file)
     except (OSError, ValueError, TypeError, KeyError) as error:
         sys.exit(f"checker: {file}: {type(error).__name__}: {error}")

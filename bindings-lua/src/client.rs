@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipvs_core::rules::{self, parse_changes};
-use ipvs_core::{Drain, Ensured, Options, WEIGHT_MAX};
+use ipvs_core::{Ensured, Options, WEIGHT_MAX};
 use mlua::prelude::*;
 
 use crate::argument::{self, Arguments, Fields, Reading, Wrong, number, optional, seconds, switch};
@@ -309,8 +309,8 @@ fn drain(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) 
     let id = arguments.next(service::id)?;
     let address = arguments.next(destination::id)?;
     let options = arguments.next(|value| optional(value, drain::options))?.unwrap_or_default();
-    let drain = Drain::begin(client, &id, &address, options)?;
-    let drain = LuaDrain { client: Arc::clone(client), drain: RefCell::new(Some(drain)) };
+    let drain = client.drain(&id, &address, options)?;
+    let drain = LuaDrain { client: Arc::clone(client), drain: RefCell::new(drain) };
     Ok(drain.into_lua(lua)?)
 }
 
@@ -343,12 +343,5 @@ fn lock(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer
 }
 
 fn other_writers(lua: &Lua, client: &Arc<ipvs_core::Client>, _: &mut Arguments) -> Answer {
-    let writers = lua.create_table()?;
-    for writer in client.other_writers()? {
-        let entry = lua.create_table()?;
-        entry.raw_set("name", writer.name)?;
-        entry.raw_set("process", writer.process)?;
-        writers.raw_push(entry)?;
-    }
-    Ok(LuaValue::Table(writers))
+    Ok(LuaValue::Table(table::writers_to_lua(lua, &client.other_writers()?)?))
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use ipvs_core::{Drain, DrainOptions};
 use mlua::prelude::*;
 
-use crate::argument::{Arguments, Fields, Reading, Wrong, seconds, switch};
+use crate::argument::{Arguments, Fields, Reading, seconds, switch};
 use crate::call::{Answer, function, userdata};
 
-/// The client lives as long as one of its drains; nothing once it is cancelled.
+/// The client lives as long as one of its drains.
 pub(crate) struct LuaDrain {
     pub client: Arc<ipvs_core::Client>,
-    pub drain: RefCell<Option<Drain>>,
+    pub drain: RefCell<Drain>,
 }
 
 pub(crate) fn options(value: &LuaValue) -> Reading<DrainOptions> {
@@ -40,8 +40,7 @@ impl LuaUserData for LuaDrain {
 /// Looks once: `state` and the connections that are left.
 fn step(lua: &Lua, arguments: &mut Arguments) -> Answer {
     let held = userdata::<LuaDrain>(arguments, "drain")?;
-    let mut drain = held.drain.borrow_mut();
-    let progress = drain.as_mut().ok_or_else(|| Wrong("the drain is cancelled".to_owned()))?.step(&held.client)?;
+    let progress = held.drain.borrow_mut().step(&held.client)?;
     let table = lua.create_table()?;
     table.raw_set("state", progress.state.to_string())?;
     table.raw_set("active_connections", progress.active_connections)?;
@@ -53,6 +52,6 @@ fn step(lua: &Lua, arguments: &mut Arguments) -> Answer {
 /// Restores the weight, and says whether it did.
 fn cancel(_: &Lua, arguments: &mut Arguments) -> Answer {
     let held = userdata::<LuaDrain>(arguments, "drain")?;
-    let drain = held.drain.borrow_mut().take().ok_or_else(|| Wrong("the drain is cancelled".to_owned()))?;
-    Ok(LuaValue::Boolean(drain.cancel(&held.client)?))
+    let restored = held.drain.borrow_mut().cancel(&held.client)?;
+    Ok(LuaValue::Boolean(restored))
 }

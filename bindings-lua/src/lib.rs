@@ -20,7 +20,7 @@ mod timeouts;
 mod watch;
 
 use ipvs_core::rules::{RuleDisplay, parse_changes};
-use ipvs_core::scheduler;
+use ipvs_core::{ServiceId, scheduler};
 use mlua::prelude::*;
 
 use crate::argument::{Arguments, text};
@@ -37,6 +37,7 @@ fn ipvs(lua: &Lua) -> LuaResult<LuaTable> {
     module.raw_set("overview", function(lua, "overview", 0, overview)?)?;
     module.raw_set("parse_rules", function(lua, "parse_rules", 1, parse_rules)?)?;
     module.raw_set("format_rule", function(lua, "format_rule", 1, format_rule)?)?;
+    module.raw_set("service_ids", function(lua, "service_ids", 1, service_ids)?)?;
     module.raw_set("pool", function(lua, "pool", 1, pool::new)?)?;
     module.raw_set("assert", face(lua)?.get::<LuaFunction>("assert")?)?;
     #[cfg(debug_assertions)]
@@ -67,6 +68,13 @@ fn parse_rules(lua: &Lua, arguments: &mut Arguments) -> Answer {
 fn format_rule(lua: &Lua, arguments: &mut Arguments) -> Answer {
     let command = arguments.next(command::from_lua)?;
     Ok(RuleDisplay(&command).to_string().into_lua(lua)?)
+}
+
+/// The ids of a range.
+fn service_ids(lua: &Lua, arguments: &mut Arguments) -> Answer {
+    let range = arguments.next(|value| text("text", value))?;
+    let ids = ServiceId::range(&range).map_err(|argument| arguments.wrong(&argument))?;
+    Ok(LuaValue::Table(lua.create_sequence_from(ids.iter().map(ToString::to_string))?))
 }
 
 /// For the test that a panic is an error of Lua's: nothing else here can be made to panic.

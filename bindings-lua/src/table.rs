@@ -1,6 +1,6 @@
 //! Tables as they should be, scopes, plans, and what became of applying one.
 
-use ipvs_core::{Applied, Command, Error, Plan, Scope, ScopePart, Table};
+use ipvs_core::{Applied, Command, OtherWriter, Plan, Scope, ScopePart, Table};
 use mlua::prelude::*;
 
 use crate::argument::{Fields, Reading, Wrong, parsed, switch, text, wrong_type};
@@ -101,6 +101,7 @@ pub(crate) fn answer(lua: &Lua, applied: &Applied) -> Answer {
 fn applied_to_lua(lua: &Lua, applied: &Applied) -> LuaResult<LuaTable> {
     let table = lua.create_table()?;
     table.raw_set("changed", applied.is_changed())?;
+    table.raw_set("is_done", applied.is_done())?;
     table.raw_set("done", commands(lua, &applied.done)?)?;
     let failed = lua.create_table()?;
     for (command, failure) in &applied.failed {
@@ -114,10 +115,19 @@ fn applied_to_lua(lua: &Lua, applied: &Applied) -> LuaResult<LuaTable> {
     table.raw_set("not_sent", commands(lua, &applied.not_sent)?)?;
     let interrupted = applied.interrupted.as_ref();
     table.raw_set("interrupted", interrupted.map(|error| error::to_lua(lua, error)).transpose()?)?;
-    if let Some(back) = &applied.rolled_back {
-        table.raw_set("rolled_back", back.is_ok())?;
-        let failed: Option<&Error> = back.as_ref().err();
-        table.raw_set("rollback_error", failed.map(|error| error::to_lua(lua, error)).transpose()?)?;
-    }
+    let rollback = applied.rollback.as_ref();
+    table.raw_set("other_writers", writers_to_lua(lua, &applied.other_writers)?)?;
+    table.raw_set("rollback", rollback.map(|back| applied_to_lua(lua, back)).transpose()?)?;
     Ok(table)
+}
+
+pub(crate) fn writers_to_lua(lua: &Lua, writers: &[OtherWriter]) -> LuaResult<LuaTable> {
+    let list = lua.create_table()?;
+    for writer in writers {
+        let entry = lua.create_table()?;
+        entry.raw_set("name", writer.name.as_str())?;
+        entry.raw_set("process", writer.process)?;
+        list.raw_push(entry)?;
+    }
+    Ok(list)
 }

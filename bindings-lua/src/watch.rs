@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use ipvs_core::{Change, Client, FieldChange, ServiceTable, changes};
+use ipvs_core::{Change, Client, FieldChange};
 use mlua::prelude::*;
 
 use crate::call::{Answer, function};
@@ -11,11 +11,10 @@ use crate::{destination, service};
 
 /// A function that gives the changes since the last time; the first look is now.
 pub(crate) fn watch(lua: &Lua, client: Arc<Client>) -> Answer {
-    let before: RefCell<Vec<ServiceTable>> = RefCell::new(client.snapshot()?);
+    let watch = RefCell::new(client.watch()?);
     let look = function(lua, "look", 0, move |lua, _| {
-        let after = client.snapshot()?;
         let list = lua.create_table()?;
-        for change in changes(&before.replace(after), &before.borrow()) {
+        for change in watch.borrow_mut().look(&client)? {
             list.raw_push(to_lua(lua, &change)?)?;
         }
         Ok(LuaValue::Table(list))

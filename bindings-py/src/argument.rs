@@ -130,8 +130,8 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Keyword<'a, 'py> {
 }
 
 /// The name of a keyword.
-pub(crate) fn keyword<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, str>> {
-    name.cast::<PyString>()?.to_cow()
+pub(crate) fn keyword_name<'a>(name: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, str>> {
+    Ok(name.cast::<PyString>()?.to_string_lossy())
 }
 
 /// The text of a call that makes an object: its class, what comes first, and the keywords that are not as by default.

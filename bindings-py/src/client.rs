@@ -1,9 +1,10 @@
 //! The client.
 
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipvs_core::{ApplyOptions, DrainOptions, Ensured, Error, Operation, Options, Role, ServiceTable};
 use pyo3::PyClass;
@@ -11,14 +12,14 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::argument::{Keyword, items, keyword, number, object, optional, parsed, seconds, switch, text, unknown};
+use crate::argument::{Keyword, items, keyword_name, number, object, optional, parsed, seconds, switch, text, unknown};
 use crate::command::{self, Command, Held};
 use crate::connection::Connections;
 use crate::daemon::SyncDaemon;
-use crate::destination::{Address, DestinationEntry, destination};
+use crate::destination::{Address, DestinationEntry, Settings, destination};
 use crate::drain::Drain;
 use crate::error::raise;
-use crate::lock::NamespaceLock;
+use crate::lock::{NamespaceLock, other_writer};
 use crate::log::{log, log_change};
 use crate::pool::{Pool, PoolChanges};
 use crate::python::{member, record};
@@ -28,13 +29,9 @@ use crate::setting;
 use crate::table::{Applied, Plan, Table, scope, table as read_table};
 use crate::watch::Watch;
 
-/// A piece of a batch that took less time is followed by a longer one, else by a shorter one. Signals are looked at between
-/// two, so that Ctrl-C is prompt where a command takes a microsecond and where it takes a tenth of a second.
-const PIECE_TIME: Duration = Duration::from_millis(20);
-/// How many commands are in the first one.
-const PIECE_FIRST: usize = 4;
-/// How many times as long the next one is, or as short: a piece costs as much as a hundred commands.
-const PIECE_STEP: usize = 16;
+/// Signals are looked at between two pieces of a batch, so that Ctrl-C is prompt: a piece is so many commands at most, of some
+/// microseconds each, or one that may be slow. Each costs as much as some hundred commands.
+const PIECE_MAX: usize = 4096;
 
 /// A connection to the kernel's IPVS in one network namespace.
 ///
@@ -102,12 +99,18 @@ impl Client {
         // All of them were checked when they were made.
         let client = self.open()?;
         let mut report = Report::new(commands.len(), lines);
-        let (mut rest, mut length) = (commands, PIECE_FIRST);
-        while !rest.is_empty() && !report.is_interrupted() {
-            let (piece, later) = rest.split_at(length.min(rest.len()));
-            let start = Instant::now();
+        let (mut rest, mut loaded) = (commands, BTreeSet::new());
+        while let [first, ..] = rest
+            && !report.is_interrupted()
+        {
+            let longest = rest.len().min(PIECE_MAX);
+            let mut piece = rest[..longest].iter().map(Borrow::<ipvs_core::Command>::borrow);
+            let length = piece.position(|command| command.is_slow(&loaded)).unwrap_or(longest).max(1);
+            let (piece, later) = rest.split_at(length);
             let part = python.detach(|| client.batch(piece)).map_err(|error| raise(python, &error))?;
-            length = if start.elapsed() < PIECE_TIME { length * PIECE_STEP } else { (length / PIECE_STEP).max(1) };
+            if part.is_done() {
+                loaded.extend(first.borrow().modules().cloned());
+            }
             // A signal's handler may run while Python logs, too.
             let logged = log_all(python, piece, &part);
             report.extend(part);
@@ -160,7 +163,7 @@ impl Client {
     fn new(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let mut options = Options::default();
         for (name, value) in settings.into_iter().flatten() {
-            match &*keyword(&name)? {
+            match &*keyword_name(&name)? {
                 "timeout" => options.timeout = limit("timeout", &value)?,
                 "netns" => options.netns = optional(&value, |value| text("netns", value))?,
                 "load_module" => options.load_module = switch("load_module", &value)?,
@@ -334,7 +337,7 @@ impl Client {
         lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<()> {
         let destination =
-            self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
+            self::destination(destination, Settings { forwarding, tunnel, weight, upper_threshold, lower_threshold })?;
         self.change(python, &ipvs_core::Command::AddDestination(service.0, destination))
     }
 
@@ -362,7 +365,7 @@ impl Client {
         lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<()> {
         let destination =
-            self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
+            self::destination(destination, Settings { forwarding, tunnel, weight, upper_threshold, lower_threshold })?;
         self.change(python, &ipvs_core::Command::EditDestination(service.0, destination))
     }
 
@@ -388,7 +391,7 @@ impl Client {
         lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let destination =
-            self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
+            self::destination(destination, Settings { forwarding, tunnel, weight, upper_threshold, lower_threshold })?;
         let (id, address) = (service.0, destination.address);
         let operations = [Operation::AddDestination(id, address), Operation::EditDestination(id, address)];
         self.ensure(python, operations, |client| client.ensure_destination(&id, &destination))
@@ -529,8 +532,8 @@ impl Client {
     /// Makes the table, or those services that the scope names, what it should be with the fewest commands, and says in an
     /// Applied what became of them. `table` is a Table, rules, or pairs of a Service and its destinations, such as a snapshot.
     ///
-    /// What is right is not touched and keeps its counters and connections; what adds comes before what takes away, which is
-    /// left out if the kernel refuses anything of the former. A table that others change meanwhile is looked at again, up to
+    /// What is right is not touched and keeps its counters and connections; what adds comes before what takes away. If the
+    /// kernel refuses anything that adds, nothing is taken away from the same service, and no service is deleted. A table that others change meanwhile is looked at again, up to
     /// five times. With `rollback`, the settings from before are restored when something is refused; what was deleted comes
     /// back without its counters. Each change is logged at the level INFO.
     #[pyo3(
@@ -595,7 +598,7 @@ impl Client {
     ) -> PyResult<Drain> {
         let mut chosen = DrainOptions::default();
         for (name, value) in options.into_iter().flatten() {
-            match &*keyword(&name)? {
+            match &*keyword_name(&name)? {
                 "deadline" => chosen.deadline = limit("deadline", &value)?,
                 "inactive" => chosen.inactive = switch("inactive", &value)?,
                 "persistent" => chosen.persistent = switch("persistent", &value)?,
@@ -604,8 +607,7 @@ impl Client {
         }
         let (service, address) = (service.0, destination.0);
         let operation = Operation::SetWeight(service, address);
-        let begin = |client: &ipvs_core::Client| ipvs_core::Drain::begin(client, &service, &address, chosen);
-        let drain = self.run(python, operation, begin)?;
+        let drain = self.run(python, operation, |client| client.drain(&service, &address, chosen))?;
         log_change(python, "drain", &format!("{operation} to 0"))?;
         Ok(Drain::new(self.open()?, service, address, drain))
     }
@@ -614,8 +616,11 @@ impl Client {
     #[pyo3(signature = (interval = None), text_signature = "(self, interval=1.0)")]
     fn watch(&self, python: Python<'_>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<Watch> {
         let interval = interval.map_or(Ok(Duration::from_secs(1)), |value| seconds("interval", value, ""))?;
-        let first = self.run(python, Operation::Services, ipvs_core::Client::snapshot)?;
-        Ok(Watch::new(self.open()?, interval, first))
+        if interval.is_zero() {
+            return Err(PyValueError::new_err("interval: it is above 0"));
+        }
+        let watch = self.run(python, Operation::Services, ipvs_core::Client::watch)?;
+        Ok(Watch::new(self.open()?, interval, watch))
     }
 
     /// Makes this director what a VRRP script wants of it: this `SyncDaemon` runs and the one with the other role does not, or
@@ -627,7 +632,13 @@ impl Client {
         let daemon = daemon.map(|daemon| object::<SyncDaemon>("daemon", "a SyncDaemon", daemon)).transpose()?;
         let daemon = daemon.map(|daemon| &daemon.get().0);
         let operation = daemon.map_or(Operation::Daemons, |daemon| Operation::StartDaemon(daemon.role));
-        self.run(python, operation, |client| client.set_sync_role(daemon))
+        let changed = self.run(python, operation, |client| client.set_sync_role(daemon))?;
+        if changed {
+            let role =
+                daemon.map_or_else(|| "none".to_owned(), |daemon| format!("{} on {}", daemon.role, daemon.interface));
+            log_change(python, "sync role", &role)?;
+        }
+        Ok(changed)
     }
 
     /// Takes the lock of the network namespace, so that two programs of ours never look after pools in it at once: a
@@ -642,6 +653,6 @@ impl Client {
     /// of `OtherWriter`.
     fn other_writers<'py>(&self, python: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         let writers = self.run(python, Operation::OtherWriters, ipvs_core::Client::other_writers)?;
-        writers.into_iter().map(|writer| record(python, "OtherWriter", (writer.name, writer.process))).collect()
+        writers.iter().map(|writer| other_writer(python, writer)).collect()
     }
 }

@@ -7,9 +7,9 @@ use ipvs_core::{Role, Timeouts};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::argument::{self, Keyword, keyword, number, object, parsed, unknown, wrong_type};
+use crate::argument::{self, Keyword, keyword_name, number, object, parsed, unknown, wrong_type};
 use crate::daemon::SyncDaemon;
-use crate::destination::{Address, Destination, destination};
+use crate::destination::{Address, Destination, Settings, destination};
 use crate::error::{invalid, rule_error};
 use crate::python::record;
 use crate::service::{Id, Service, settings};
@@ -54,7 +54,7 @@ pub(crate) fn timeouts(
             Timeouts { tcp: seconds("tcp", &tcp)?, tcp_fin: seconds("tcp_fin", &tcp_fin)?, udp: seconds("udp", &udp)? };
     }
     for (name, value) in parts.into_iter().flatten() {
-        match &*keyword(&name)? {
+        match &*keyword_name(&name)? {
             "tcp" => set.tcp = seconds("tcp", &value)?,
             "tcp_fin" => set.tcp_fin = seconds("tcp_fin", &value)?,
             "udp" => set.udp = seconds("udp", &value)?,
@@ -104,7 +104,8 @@ impl Command {
         upper_threshold: Keyword<'_, '_>,
         lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<Self> {
-        let made = self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
+        let made =
+            self::destination(destination, Settings { forwarding, tunnel, weight, upper_threshold, lower_threshold })?;
         Self::new(destination.py(), ipvs_core::Command::AddDestination(service.0, made))
     }
 
@@ -127,7 +128,8 @@ impl Command {
         upper_threshold: Keyword<'_, '_>,
         lower_threshold: Keyword<'_, '_>,
     ) -> PyResult<Self> {
-        let made = self::destination(destination, [forwarding, tunnel, weight, upper_threshold, lower_threshold])?;
+        let made =
+            self::destination(destination, Settings { forwarding, tunnel, weight, upper_threshold, lower_threshold })?;
         Self::new(destination.py(), ipvs_core::Command::EditDestination(service.0, made))
     }
 

@@ -4,7 +4,7 @@ use ipvs_core::{InvalidArgument, Role};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::argument::{call_text, ip, keyword, number, optional, parsed, text, unknown};
+use crate::argument::{call_text, ip, keyword_name, number, optional, parsed, text, unknown};
 use crate::error::invalid;
 use crate::python::member;
 
@@ -31,7 +31,7 @@ impl SyncDaemon {
         python: Python<'_>,
     ) -> PyResult<Self> {
         for (name, value) in settings.into_iter().flatten() {
-            match &*keyword(&name)? {
+            match &*keyword_name(&name)? {
                 "role" => daemon.role = parsed("role", &value)?,
                 "interface" => daemon.interface = text("interface", &value)?,
                 "sync_id" => daemon.sync_id = number("sync_id", &value, u8::MAX)?,

@@ -10,7 +10,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
-use crate::argument::{Keyword, call_text, ip, keyword, number, object, optional, parsed, text, unknown, wrong_type};
+use crate::argument::{
+    Keyword, call_text, ip, keyword_name, number, object, optional, parsed, text, unknown, wrong_type,
+};
 use crate::error::invalid;
 use crate::python::{member, record};
 use crate::service::hash;
@@ -46,7 +48,7 @@ impl Given {
     fn read(settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let mut given = Self::default();
         for (name, value) in settings.into_iter().flatten() {
-            match &*keyword(&name)? {
+            match &*keyword_name(&name)? {
                 "address" => given.address = optional(&value, |value| ip("address", value))?,
                 "port" => given.port = optional(&value, |value| number("port", value, u16::MAX))?,
                 "forwarding" => given.forwarding = Some(parsed("forwarding", &value)?),
@@ -127,26 +129,38 @@ fn tunnel(value: &Bound<'_, PyAny>) -> PyResult<Tunnel> {
     parts.try_into().map_err(|error| invalid(value.py(), &error))
 }
 
-/// The settings of a destination in the order of a method's signature: forwarding, tunnel, weight, upper and lower threshold.
-pub(crate) type Settings<'a, 'py> = [Keyword<'a, 'py>; 5];
+/// The settings of a destination as keywords of a method.
+pub(crate) struct Settings<'a, 'py> {
+    pub forwarding: Keyword<'a, 'py>,
+    pub tunnel: Keyword<'a, 'py>,
+    pub weight: Keyword<'a, 'py>,
+    pub upper_threshold: Keyword<'a, 'py>,
+    pub lower_threshold: Keyword<'a, 'py>,
+}
 
 /// No keyword beside what names a destination, or is one.
-pub(crate) const NO_SETTINGS: Settings<'_, '_> = [Keyword::LEFT_OUT; 5];
+pub(crate) const NO_SETTINGS: Settings<'_, '_> = Settings {
+    forwarding: Keyword::LEFT_OUT,
+    tunnel: Keyword::LEFT_OUT,
+    weight: Keyword::LEFT_OUT,
+    upper_threshold: Keyword::LEFT_OUT,
+    lower_threshold: Keyword::LEFT_OUT,
+};
 
 /// A `Destination`, or what names one and settings beside it.
 pub(crate) fn destination(
     destination: &Bound<'_, PyAny>,
     settings: Settings<'_, '_>,
 ) -> PyResult<ipvs_core::Destination> {
+    let Settings { forwarding, tunnel, weight, upper_threshold, lower_threshold } = settings;
     if let Ok(destination) = destination.cast::<Destination>() {
-        if settings.iter().any(Keyword::is_given) {
+        if [forwarding, tunnel, weight, upper_threshold, lower_threshold].iter().any(Keyword::is_given) {
             let reason = "destination: a Destination has its settings already; use its method replace";
             return Err(PyTypeError::new_err(reason));
         }
         return Ok(destination.get().0.clone());
     }
     let mut made = ipvs_core::Destination::new(address("destination", destination)?);
-    let [forwarding, tunnel, weight, upper_threshold, lower_threshold] = settings;
     let given = Given {
         forwarding: forwarding.map(|value| parsed("forwarding", value))?,
         tunnel: tunnel.map(|value| optional(value, self::tunnel))?,

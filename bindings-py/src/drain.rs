@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ipvs_core::{Client, DrainProgress, DrainState, Operation, ServiceId};
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::argument::seconds;
@@ -21,30 +20,31 @@ pub(crate) struct Drain {
     client: Arc<Client>,
     service: ServiceId,
     address: SocketAddr,
-    /// Nothing once it is cancelled.
-    held: Mutex<Option<ipvs_core::Drain>>,
+    held: Mutex<ipvs_core::Drain>,
 }
 
 impl Drain {
     pub fn new(client: Arc<Client>, service: ServiceId, address: SocketAddr, drain: ipvs_core::Drain) -> Self {
-        Self { client, service, address, held: Mutex::new(Some(drain)) }
+        Self { client, service, address, held: Mutex::new(drain) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<ipvs_core::Drain>> {
+    fn lock(&self) -> MutexGuard<'_, ipvs_core::Drain> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks once; nothing if it is cancelled.
-    fn look(&self, python: Python<'_>) -> PyResult<Option<DrainProgress>> {
-        let step = |drain: &mut ipvs_core::Drain| Ok((drain.state(), drain.step(&self.client)?));
-        let looked = python.detach(|| self.lock().as_mut().map(step).transpose());
-        let Some((before, progress)) = looked.map_err(|error| raise(python, &error))? else { return Ok(None) };
+    /// Looks once.
+    fn look(&self, python: Python<'_>) -> PyResult<DrainProgress> {
+        let step = || {
+            let mut drain = self.lock();
+            Ok((drain.state(), drain.step(&self.client)?))
+        };
+        let (before, progress) = python.detach(step).map_err(|error| raise(python, &error))?;
         let is_deleted = matches!(progress.state, DrainState::Drained | DrainState::DeadlinePassed);
         if before == DrainState::Waiting && is_deleted {
             let operation = Operation::DeleteDestination(self.service, self.address);
             log_change(python, &progress.state.to_string(), &operation)?;
         }
-        Ok(Some(progress))
+        Ok(progress)
     }
 }
 
@@ -58,38 +58,29 @@ fn to_python<'py>(python: Python<'py>, progress: &DrainProgress) -> PyResult<Bou
     record(python, "DrainProgress", fields)
 }
 
-fn cancelled() -> PyErr {
-    PyValueError::new_err("the drain is cancelled")
-}
-
 #[pymethods]
 impl Drain {
     /// Looks how many connections are left, deletes the destination if it is time, and says how it stands: a `DrainProgress`.
     /// After that, only the state is told.
     fn step<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let progress = self.look(python)?.ok_or_else(cancelled)?;
-        to_python(python, &progress)
+        to_python(python, &self.look(python)?)
     }
 
     /// Steps, and again every `interval` seconds: an iterator of `DrainProgress`, the last of which does not wait any more.
-    /// It ends, too, when the drain is cancelled.
     #[pyo3(signature = (*, interval = None), text_signature = "(self, *, interval=0.5)")]
     fn wait(slf: Bound<'_, Self>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<Steps> {
         let interval = interval.map_or(Ok(Duration::from_millis(500)), |value| seconds("interval", value, ""))?;
         Ok(Steps { drain: slf.unbind(), interval, pause: Mutex::new(Some(Duration::ZERO)) })
     }
 
-    /// Restores the weight that it had, if it still waits, and says whether it did.
+    /// Restores the weight that it had, if it still waits, and says whether it did. A weight that somebody else gave it
+    /// meanwhile stays. After an error it still waits.
     fn cancel(&self, python: Python<'_>) -> PyResult<bool> {
         let cancel = || {
             let mut drain = self.lock();
-            let Some(held) = drain.clone() else { return Ok(None) };
-            let weight = held.weight_before();
-            let restored = held.cancel(&self.client)?;
-            *drain = None;
-            Ok(Some((restored, weight)))
+            Ok((drain.cancel(&self.client)?, drain.weight_before()))
         };
-        let (restored, weight) = python.detach(cancel).map_err(|error| raise(python, &error))?.ok_or_else(cancelled)?;
+        let (restored, weight) = python.detach(cancel).map_err(|error| raise(python, &error))?;
         if restored {
             let operation = Operation::SetWeight(self.service, self.address);
             log_change(python, "drain cancelled", &format!("{operation} to {weight}"))?;
@@ -122,9 +113,9 @@ impl Steps {
         let Some(time) = *pause() else { return Ok(None) };
         let drain = self.drain.get();
         // It does not sleep past the deadline.
-        let left = python.detach(|| drain.lock().as_ref().and_then(ipvs_core::Drain::left));
+        let left = python.detach(|| drain.lock().left());
         sleep(python, left.map_or(time, |left| time.min(left)))?;
-        let Some(progress) = drain.look(python)? else { return Ok(None) };
+        let progress = drain.look(python)?;
         *pause() = (progress.state == DrainState::Waiting).then_some(self.interval);
         to_python(python, &progress).map(Some)
     }

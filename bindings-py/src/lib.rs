@@ -50,7 +50,7 @@ mod _ipvs {
     #[pymodule_export]
     use crate::report::Report;
     #[pymodule_export]
-    use crate::service::{Service, ServiceEntry};
+    use crate::service::{Service, ServiceEntry, service_ids};
     #[pymodule_export]
     use crate::table::{Applied, Plan, Table};
     #[pymodule_export]

@@ -2,7 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use ipvs_core::OtherWriter;
 use pyo3::prelude::*;
+
+use crate::python::record;
 
 /// The lock of a network namespace, held until it is closed, at the end of its `with` block, or with the process.
 #[pyclass(frozen, module = "ipvs")]
@@ -29,4 +32,8 @@ impl NamespaceLock {
     fn __exit__(&self, _exception: &Bound<'_, PyAny>) {
         self.close();
     }
+}
+
+pub(crate) fn other_writer<'py>(python: Python<'py>, writer: &OtherWriter) -> PyResult<Bound<'py, PyAny>> {
+    record(python, "OtherWriter", (&writer.name, writer.process))
 }

@@ -10,6 +10,8 @@ use pyo3::types::PyDict;
 pub(crate) const DEBUG: u8 = 10;
 /// `logging.INFO`.
 const INFO: u8 = 20;
+/// `logging.WARNING`.
+const WARNING: u8 = 30;
 
 /// The logger `ipvs`, if it wants to know what is of a level. Who has not imported `logging` does not.
 pub(crate) fn logger(python: Python<'_>, level: u8) -> PyResult<Option<Bound<'_, PyAny>>> {
@@ -33,6 +35,14 @@ pub(crate) fn log(python: Python<'_>, operation: &dyn Display, error: Option<&dy
         // It begins with the operation.
         Some(error) => logger.call_method1("debug", ("%s", error.to_string())),
     }?;
+    Ok(())
+}
+
+/// Logs what somebody should do something about.
+pub(crate) fn warn(python: Python<'_>, message: &str) -> PyResult<()> {
+    if let Some(logger) = logger(python, WARNING)? {
+        logger.call_method1("warning", ("%s", message))?;
+    }
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use ipvs_core::{InvalidArgument, PoolConfig, PoolEvent, WEIGHT_MAX};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::argument::{items, keyword, number, optional, switch, text, unknown};
+use crate::argument::{items, keyword_name, number, optional, switch, text, unknown};
 use crate::destination::{Address, NO_SETTINGS, destination};
 use crate::error::invalid;
 use crate::python::{member, record};
@@ -58,7 +58,7 @@ fn config(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<
     let mut config = PoolConfig::new([]);
     let server = |value: &Bound<'_, PyAny>| destination(value, NO_SETTINGS);
     for (name, value) in settings.into_iter().flatten() {
-        match &*keyword(&name)? {
+        match &*keyword_name(&name)? {
             "services" => config.services = services(&value)?,
             "servers" => config.servers = items("servers", "an iterable of Destination", &value, server)?,
             "sorry_server" => config.sorry_server = optional(&value, server)?,

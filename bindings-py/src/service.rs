@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::argument::{
-    call_text, ip, items, keyword, number, object, optional, parsed, switch, text, unknown, wrong_type,
+    self, call_text, ip, items, keyword_name, number, object, optional, parsed, switch, text, unknown, wrong_type,
 };
 use crate::error::invalid;
 use crate::python::member;
@@ -50,7 +50,7 @@ impl<'py> Given<'py> {
     fn read(settings: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
         let mut given = Self::default();
         for (name, value) in settings.into_iter().flatten() {
-            match &*keyword(&name)? {
+            match &*keyword_name(&name)? {
                 "protocol" => given.protocol = optional(&value, |value| parsed("protocol", value))?,
                 "address" => given.address = optional(&value, |value| ip("address", value))?,
                 "port" => given.port = optional(&value, |value| number("port", value, u16::MAX))?,
@@ -410,4 +410,12 @@ impl<'py> FromPyObject<'_, 'py> for Id {
             Err(wrong_type("service", "a Service or the str of an id", &object))
         }
     }
+}
+
+/// The ids of a range, such as `tcp://10.0.0.1-10:80` or `fwmark:1-9`, for services that share a Pool: of the last part of an
+/// address or of a mark, up to another that is in it too. The text of an id is a range of one.
+#[pyfunction]
+pub(crate) fn service_ids(python: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    let ids = ServiceId::range(&argument::text("text", text)?).map_err(|error| invalid(python, &error))?;
+    Ok(ids.iter().map(ToString::to_string).collect())
 }

@@ -10,7 +10,8 @@ use crate::argument::{items, parsed, text, wrong_type};
 use crate::command::Command;
 use crate::destination::{Destination, NO_SETTINGS, destination};
 use crate::error::{invalid, raise, rule_error};
-use crate::log::{log, log_change};
+use crate::lock::other_writer;
+use crate::log::{log, log_change, warn};
 use crate::service::{Service, settings};
 
 /// A table as it is or should be: services with their destinations, without counters. It never changes.
@@ -165,11 +166,15 @@ fn commands<'py, 'a>(
 
 /// What became of a table that was applied. Look at it: `check` raises what failed.
 #[pyclass(frozen, module = "ipvs")]
-pub(crate) struct Applied(ipvs_core::Applied);
+pub(crate) struct Applied {
+    applied: ipvs_core::Applied,
+    /// Taken out of it.
+    rollback: Option<Py<Applied>>,
+}
 
 impl Applied {
     /// Logs each change with its reason; what was refused is in there for whoever looks closely.
-    pub fn new(python: Python<'_>, reason: &str, applied: ipvs_core::Applied) -> PyResult<Self> {
+    pub fn new(python: Python<'_>, reason: &str, mut applied: ipvs_core::Applied) -> PyResult<Self> {
         for command in &applied.done {
             log_change(python, reason, &RuleDisplay(command))?;
         }
@@ -180,12 +185,15 @@ impl Applied {
         for (command, error) in &applied.failed {
             log(python, &command.operation(), Some(error))?;
         }
-        match &applied.rolled_back {
-            None => {}
-            Some(Ok(())) => log_change(python, reason, &"the settings from before are restored")?,
-            Some(Err(error)) => log_change(python, reason, &format!("not all is as before: {error}"))?,
+        for writer in &applied.other_writers {
+            warn(
+                python,
+                &format!("{} (process {}) changes this table too: stop one of the two", writer.name, writer.process),
+            )?;
         }
-        Ok(Self(applied))
+        let back = |back: Box<_>| Py::new(python, Self::new(python, &format!("{reason}, taken back"), *back)?);
+        let rollback = applied.rollback.take().map(back).transpose()?;
+        Ok(Self { applied, rollback })
     }
 }
 
@@ -198,13 +206,13 @@ impl Applied {
     /// What was done, in order, a tuple of Command: nothing if the table was right already.
     #[getter]
     fn done<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        commands(python, &self.0.done)
+        commands(python, &self.applied.done)
     }
 
     /// What the kernel refused: pairs of a Command and the error.
     #[getter]
     fn failed<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let failed = self.0.failed.iter().map(|(command, error)| {
+        let failed = self.applied.failed.iter().map(|(command, error)| {
             (Command(command.clone()), raise(python, error).into_value(python)).into_pyobject(python)
         });
         PyList::new(python, failed.collect::<PyResult<Vec<_>>>()?)
@@ -213,53 +221,54 @@ impl Applied {
     /// What was sent, and whether it was done is not known, a tuple of Command.
     #[getter]
     fn unknown<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        commands(python, &self.0.unknown)
+        commands(python, &self.applied.unknown)
     }
 
-    /// What was not sent, a tuple of Command: what takes away, when something that adds was refused, and what came after an
-    /// interruption.
+    /// What was not sent, a tuple of Command: when something that adds was refused, what takes away from the same service and
+    /// every deletion of a service; and what came after an interruption.
     #[getter]
     fn not_sent<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        commands(python, &self.0.not_sent)
+        commands(python, &self.applied.not_sent)
     }
 
     /// The error that ended it before its end; None if nothing did.
     #[getter]
     fn interrupted(&self, python: Python<'_>) -> Option<Py<PyBaseException>> {
-        exception(python, self.0.interrupted.as_ref())
+        exception(python, self.applied.interrupted.as_ref())
     }
 
-    /// Whether the settings from before are back; None where that was not asked for or not needed.
+    /// What became of restoring the settings from before, an Applied; None where that was not asked for or not needed.
     #[getter]
-    fn rolled_back(&self) -> Option<bool> {
-        self.0.rolled_back.as_ref().map(Result::is_ok)
+    fn rollback(&self, python: Python<'_>) -> Option<Py<Self>> {
+        self.rollback.as_ref().map(|back| back.clone_ref(python))
     }
 
-    /// The error why the settings from before are not back; None if they are, or need not be.
+    /// Who else may have changed the services of a Pool, a list of `OtherWriter`: looked for by `adopt`, and by `reconcile` when
+    /// it found drift. Each is logged at the level WARNING.
     #[getter]
-    fn rollback_error(&self, python: Python<'_>) -> Option<Py<PyBaseException>> {
-        exception(python, self.0.rolled_back.as_ref().and_then(|back| back.as_ref().err()))
+    fn other_writers<'py>(&self, python: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        self.applied.other_writers.iter().map(|writer| other_writer(python, writer)).collect()
     }
 
     /// Whether anything was changed, or may have been.
     #[getter]
     fn changed(&self) -> bool {
-        self.0.is_changed()
+        self.applied.is_changed()
     }
 
     /// Whether the table is what it should be.
     #[getter]
     fn is_done(&self) -> bool {
-        self.0.is_done()
+        self.applied.is_done()
     }
 
     /// Raises the first error, if there is any: of a command that was refused, or what ended it.
     fn check(&self, python: Python<'_>) -> PyResult<()> {
-        self.0.first_error().map_or(Ok(()), |error| Err(raise(python, error)))
+        self.applied.first_error().map_or(Ok(()), |error| Err(raise(python, error)))
     }
 
     fn __repr__(&self) -> String {
-        let applied = &self.0;
+        let applied = &self.applied;
         let (done, failed, not_sent) = (applied.done.len(), applied.failed.len(), applied.not_sent.len());
         format!("<Applied: {done} done, {failed} failed, {not_sent} not sent>")
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ipvs_core::{Change, Client, FieldChange, ServiceTable, changes};
+use ipvs_core::{Change, Client, FieldChange};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -24,15 +24,15 @@ pub(crate) struct Watch {
 }
 
 struct Seen {
-    last: Vec<ServiceTable>,
+    watch: ipvs_core::Watch,
     /// Changes that nobody has asked for yet.
     rest: VecDeque<Change>,
 }
 
 impl Watch {
     /// The first look has been.
-    pub fn new(client: Arc<Client>, interval: Duration, first: Vec<ServiceTable>) -> Self {
-        Self { client, interval, seen: Mutex::new(Seen { last: first, rest: VecDeque::new() }) }
+    pub fn new(client: Arc<Client>, interval: Duration, watch: ipvs_core::Watch) -> Self {
+        Self { client, interval, seen: Mutex::new(Seen { watch, rest: VecDeque::new() }) }
     }
 
     /// Works on what was seen, after another look if asked, while other Python threads run.
@@ -40,10 +40,8 @@ impl Watch {
         let work = || {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             if again {
-                let now = self.client.snapshot()?;
-                let before = std::mem::replace(&mut seen.last, now);
-                let new = changes(&before, &seen.last);
-                seen.rest.extend(new);
+                let changes = seen.watch.look(&self.client)?;
+                seen.rest.extend(changes);
             }
             Ok(take(&mut seen))
         };

@@ -1,7 +1,7 @@
 //! Makes the table what rules describe. What it should be, how it is compared and what is sent is core's; here are the rules
 //! from standard input, what is said of the result, and the system's log.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -13,7 +13,7 @@ use signal_hook::flag;
 use crate::hint::Hints;
 use crate::log::Log;
 use crate::names::Names;
-use crate::restore::{Place, ignored_signals, read_lines};
+use crate::restore::{Place, ignored_signals, read_input, read_lines};
 use crate::{FAILED, Failure, Program, UNCHANGED};
 
 /// Applies the rules of standard input.
@@ -53,8 +53,7 @@ fn unchanged() -> Result<(), Failure> {
 
 /// The table that the rules describe. The first line that is wrong is the end.
 fn wanted_table(program: Program, names: &Names) -> Result<Table, Failure> {
-    let mut text = Vec::new();
-    io::stdin().lock().read_to_end(&mut text).map_err(Failure::Input)?;
+    let text = read_input()?;
     let (lines, wrong) = read_lines(&text, names);
     if let Some((line, error)) = wrong.first() {
         program.report(&format_args!("{error}{}", Place(line, error)));
@@ -77,19 +76,20 @@ fn finish_at_signal() -> io::Result<()> {
 }
 
 fn log(applied: &Applied, how: &Apply, options: &Options) {
-    if !applied.is_changed() {
-        return;
+    if applied.is_changed() {
+        log_all(applied, if how.options.rollback { "--apply --rollback" } else { "--apply" }, &mut Log::open(options));
     }
-    let mut log = Log::open(options);
-    let why = if how.options.rollback { "--apply --rollback" } else { "--apply" };
+}
+
+fn log_all(applied: &Applied, why: &str, log: &mut Log) {
     for command in &applied.done {
         log.ran(command, why);
     }
     for command in &applied.unknown {
         log.ran(command, &format!("{why}, whether it was done is not known"));
     }
-    if let Some(back) = &applied.rolled_back {
-        log.tell(&format!("{why}: {}", rolled_back(back)));
+    if let Some(back) = &applied.rollback {
+        log_all(back, &format!("{why}, taken back"), log);
     }
 }
 
@@ -116,14 +116,11 @@ fn report(program: Program, how: &Apply, applied: &Applied, options: &Options) {
     } else {
         program.report(&format_args!("{done} done"));
     }
-    if let Some(back) = &applied.rolled_back {
-        program.report(&rolled_back(back));
-    }
-}
-
-fn rolled_back(back: &Result<(), ipvs_core::Error>) -> String {
-    match back {
-        Ok(()) => "the settings from before are restored; what had been deleted has new counters".to_owned(),
-        Err(error) => format!("the settings from before are not restored: {error}"),
+    if let Some(back) = &applied.rollback {
+        let word = match back.first_error() {
+            None => "the settings from before are restored; what had been deleted has new counters".to_owned(),
+            Some(error) => format!("the settings from before are not restored: {error}"),
+        };
+        program.report(&word);
     }
 }

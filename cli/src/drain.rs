@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(200);
 /// Drains the real server, and returns when it is gone.
 pub(crate) fn drain(program: Program, what: &rules::Drain, client: &Client, options: &Options) -> Result<(), Failure> {
     let mut signals = signals().map_err(Failure::Input)?;
-    let drain = Drain::begin(client, &what.service, &what.address, what.options.clone())?;
+    let drain = client.drain(&what.service, &what.address, what.options.clone())?;
     let mut draining = Draining { program, what, client, drain, log: Log::open(options), bar: ProgressBar::hidden() };
     draining.log_weight(0, "begins");
     draining.show_progress();
@@ -95,6 +95,8 @@ impl Draining<'_> {
             }
             DrainState::Gone => ("somebody else deleted it meanwhile".to_owned(), FAILED),
             DrainState::Overruled => ("somebody else gave it a weight again: it is left alone".to_owned(), FAILED),
+            // Only `take_back` does that.
+            DrainState::Cancelled => ("cancelled".to_owned(), FAILED),
         };
         if status == 0 {
             self.log.ran(&Command::DeleteDestination(service, address), &format!("--drain: {word}"));
@@ -139,6 +141,9 @@ impl Draining<'_> {
                     self.log.ran(&rule, &format!("--drain: {why}"));
                 }
                 format!("{about}: {why}; its weight is {weight} again")
+            }
+            Ok(false) if self.drain.state() == DrainState::Overruled => {
+                format!("{about}: {why}; somebody else gave it a weight again")
             }
             Ok(false) => format!("{about}: {why}; it is not there any more"),
             Err(error) => format!("{about}: {why}; its weight is still 0, and not {weight} again: {error}"),

@@ -28,6 +28,7 @@ use ipvs_core::rules::{self, Call, Generated, Invocation, RuleError, RuleErrorKi
 use ipvs_core::{Client, Error, ErrorKind};
 
 use crate::hint::hint;
+use crate::log::Log;
 use crate::names::Names;
 
 /// The exit statuses of Debian's ipvsadm 1.31.
@@ -182,7 +183,13 @@ fn run(program: Program, call: &Call, names: &Names, output: &mut impl Write) ->
         Invocation::Restore(how) => restore::restore(program, *how, (&client, &call.options), names, output),
         Invocation::Apply(how) => apply::apply(program, how, (&client, &call.options), names, output),
         Invocation::Watch { interval, json } => watch::watch(*interval, *json, &client, output),
-        Invocation::SyncRole(daemon) => Ok(client.set_sync_role(daemon.as_ref()).map(|_| ())?),
+        Invocation::SyncRole(daemon) => {
+            if client.set_sync_role(daemon.as_ref())? {
+                let role = daemon.as_ref().map(|daemon| format!("{} on {}", daemon.role, daemon.interface));
+                Log::open(&call.options).tell(&format!("--sync-role: {}", role.as_deref().unwrap_or("none")));
+            }
+            Ok(())
+        }
         Invocation::Drain(what) => drain::drain(program, what, &client, &call.options),
         invocation => run_line(invocation, &client, names, output),
     }

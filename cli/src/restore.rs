@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipvs_core::rules::{Invocation, Line, Restore, RuleError, parse_line};
-use ipvs_core::{Client, Command, Error, Options, Outcome, Service};
+use ipvs_core::{Client, Command, Error, Options, Outcome};
 use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Room for so many bytes of rules is there from the beginning: what is not used costs nothing, and growing copies.
 const ROOM: usize = 1 << 20;
 
-/// A rule is seldom shorter, in bytes.
+/// Room for so many lines as there would be of this length, in bytes, is there too.
 const SHORT_RULE: usize = 32;
 
 /// How much of a line that is wrong is shown, in characters.
@@ -147,7 +147,7 @@ fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>, bar: &ProgressBar
     let heard = [SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
     let mut signals = Signals::new(heard).map_err(Failure::Input)?;
     let (tally, bar) = (Arc::clone(tally), bar.clone());
-    thread::spawn(move || {
+    let wait = move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGPIPE) {
             // While it is held, the numbers and the table are the same.
             let tally = lock(&tally);
@@ -159,8 +159,8 @@ fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>, bar: &ProgressBar
             program.report(&format_args!("interrupted; {tally}"));
             process::exit(128 + signal);
         }
-    });
-    Ok(())
+    };
+    thread::Builder::new().spawn(wait).map(drop).map_err(Failure::Input)
 }
 
 /// The signals that the process was started to ignore, as a shell's `trap '' INT` and `nohup` have it: a bit for each.
@@ -201,8 +201,7 @@ impl<To: Write> Restoring<'_, To> {
 
     /// Reads and checks all lines before it runs the first.
     fn whole(&mut self) -> Result<(), Failure> {
-        let mut text = Vec::with_capacity(ROOM);
-        io::stdin().lock().read_to_end(&mut text).map_err(Failure::Input)?;
+        let text = read_input()?;
         let ([one, other], wrong) = read_lines(&text, self.names);
         for (line, error) in wrong {
             self.leave_out(line, &error)?;
@@ -245,7 +244,7 @@ impl<To: Write> Restoring<'_, To> {
                 self.run_listing(number, &invocation)?;
                 continue;
             };
-            let is_slow = self.is_slow(&command);
+            let is_slow = command.is_slow(&self.loaded);
             if is_slow {
                 self.run_commands(&mut numbers, &mut commands)?;
             }
@@ -256,16 +255,6 @@ impl<To: Write> Restoring<'_, To> {
             }
         }
         self.run_commands(&mut numbers, &mut commands)
-    }
-
-    /// Whether the kernel may have to load a module for it or to wait, which takes as long as thousands of others.
-    fn is_slow(&self, command: &Command) -> bool {
-        match command {
-            Command::AddService(service) => !modules(service).all(|name| self.loaded.contains(name)),
-            // An edited service's scheduler goes when no packet is with it any more.
-            Command::EditService(_) | Command::Flush | Command::StartDaemon(_) | Command::StopDaemon(_) => true,
-            _ => false,
-        }
     }
 
     fn run_listing(&mut self, number: usize, listing: &Invocation) -> Result<(), Failure> {
@@ -300,10 +289,8 @@ impl<To: Write> Restoring<'_, To> {
             match outcome {
                 Outcome::Done => {
                     tally.done += 1;
-                    if let Command::AddService(service) = command
-                        && self.is_slow(command)
-                    {
-                        self.loaded.extend(modules(service).cloned());
+                    if command.is_slow(&self.loaded) {
+                        self.loaded.extend(command.modules().cloned());
                     }
                 }
                 Outcome::Failed(error) => {
@@ -350,11 +337,13 @@ impl<To: Write> Restoring<'_, To> {
         }
         if io::stderr().is_terminal() {
             let bar = self.bar.clone();
-            thread::spawn(move || {
+            let show = move || {
                 thread::sleep(PATIENCE);
                 bar.set_draw_target(ProgressDrawTarget::stderr());
                 bar.enable_steady_tick(TICK);
-            });
+            };
+            // Without a thread there is no bar.
+            let _ = thread::Builder::new().spawn(show);
         }
     }
 
@@ -367,13 +356,15 @@ fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
     tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the kernel needs modules for.
-fn modules(service: &Service) -> impl Iterator<Item = &String> {
-    std::iter::once(&service.scheduler).chain(&service.persistence_engine)
-}
-
 /// Lines that are no rules, each with its error.
 type Wrong<'a> = Vec<(&'a [u8], RuleError)>;
+
+/// All of standard input.
+pub(crate) fn read_input() -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::with_capacity(ROOM);
+    io::stdin().lock().read_to_end(&mut text).map_err(Failure::Input)?;
+    Ok(text)
+}
 
 /// The lines of a text, in two parts, and those that are no rules, each with its error. Two halves are read at once: to read
 /// them takes about as long as the kernel to do them.
@@ -382,9 +373,11 @@ pub(crate) fn read_lines<'a>(text: &'a [u8], names: &Names) -> ([Vec<Line>; 2], 
     let (one, other) = text.split_at(half);
     let before = memchr::memchr_iter(b'\n', one).count();
     let (one, other) = thread::scope(|scope| {
-        let one = scope.spawn(|| parse_lines(one, 1, names));
+        let thread = thread::Builder::new().spawn_scoped(scope, || parse_lines(one, 1, names));
         let other = parse_lines(other, before + 1, names);
-        (one.join(), other)
+        // Where there is no other thread to be had, this one does it.
+        let one = thread.map_or_else(|_| Ok(parse_lines(one, 1, names)), thread::ScopedJoinHandle::join);
+        (one, other)
     });
     let (one, mut wrong) = one.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     wrong.extend(other.1);
@@ -393,7 +386,7 @@ pub(crate) fn read_lines<'a>(text: &'a [u8], names: &Names) -> ([Vec<Line>; 2], 
 
 /// The lines of a text whose first has this number, and those that are no rules, each with its error.
 fn parse_lines<'a>(text: &'a [u8], first: usize, names: &Names) -> (Vec<Line>, Wrong<'a>) {
-    let (mut lines, mut wrong) = (Vec::with_capacity(text.len() / SHORT_RULE), Vec::new());
+    let (mut lines, mut wrong) = (Vec::with_capacity(text.len().min(ROOM) / SHORT_RULE), Vec::new());
     let mut start = 0;
     for (end, number) in memchr::memchr_iter(b'\n', text).chain([text.len()]).zip(first..) {
         let line = &text[start..end];

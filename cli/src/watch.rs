@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ipvs_core::{Client, changes};
+use ipvs_core::Client;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -17,11 +17,11 @@ pub(crate) fn watch(
     client: &Client,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
-    let mut before = client.snapshot()?;
+    let mut watch = client.watch()?;
     while is_read_after(interval)? {
-        let after = client.snapshot()?;
+        let changes = watch.look(client)?;
         let time = utc(SystemTime::now());
-        for change in changes(&before, &after) {
+        for change in changes {
             if as_json {
                 json::write_line(&json::change(&time, &change), output)?;
             } else {
@@ -29,7 +29,6 @@ pub(crate) fn watch(
             }
         }
         output.flush()?;
-        before = after;
     }
     Ok(())
 }

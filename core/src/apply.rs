@@ -1,7 +1,12 @@
 //! Making the kernel's table what it should be: what is not there is added, what differs is edited, what is too much is
 //! deleted, and what is right is left alone.
 
-use crate::{Client, Command, Error, ErrorKind, InvalidArgument, Operation, Outcome, Plan, Report, Scope, Table};
+use std::collections::BTreeSet;
+
+use crate::{
+    Client, Command, Error, ErrorKind, InvalidArgument, Operation, OtherWriter, Outcome, Plan, Report, Scope,
+    ScopePart, Table,
+};
 
 /// How often a table that others change meanwhile is looked at.
 const ROUNDS: u32 = 5;
@@ -43,12 +48,16 @@ pub struct Applied {
     pub failed: Vec<(Command, Error)>,
     /// What was sent, and whether it was done is not known.
     pub unknown: Vec<Command>,
-    /// What was not sent: what takes away, when something that adds was refused, and what came after an interruption.
+    /// What was not sent: when something that adds was refused, what takes away from the same service and every deletion of a
+    /// service; and what came after an interruption.
     pub not_sent: Vec<Command>,
     /// What ended it before its end, if anything did.
     pub interrupted: Option<Error>,
-    /// Whether the settings from before are back, where that was asked for and needed: the error why not.
-    pub rolled_back: Option<Result<(), Error>>,
+    /// What became of restoring the settings from before, where that was asked for and needed.
+    pub rollback: Option<Box<Self>>,
+    /// Who else may have changed the services of a pool: the programs known for it that run in the network namespace. They are
+    /// looked for by [`adopt`](Client::adopt), and by [`reconcile`](Client::reconcile) when it found drift.
+    pub other_writers: Vec<OtherWriter>,
 }
 
 impl Applied {
@@ -70,18 +79,20 @@ impl Applied {
         self.failed.first().map(|(_, error)| error).or(self.interrupted.as_ref())
     }
 
-    /// Runs a plan and takes in what became of it. What adds comes first; what takes away is only sent if all of that was
-    /// done.
-    fn run(&mut self, client: &Client, plan: Plan) -> Result<(), Error> {
-        for commands in [plan.additions, plan.removals] {
-            if self.is_done() {
-                let report = client.batch(&commands)?;
-                self.take(commands, report);
-            } else {
-                self.not_sent.extend(commands);
-            }
-        }
-        Ok(())
+    /// Runs a plan whose commands need no check, and takes in what became of it. What adds comes first. Where some of it was
+    /// refused, nothing is taken away from the same service, and no service is deleted, as another may be in its place.
+    fn run(&mut self, client: &Client, plan: Plan) {
+        let report = client.send(&plan.additions);
+        self.take(plan.additions, report);
+        let refused: BTreeSet<_> = self.failed.iter().filter_map(|(command, _)| command.service()).collect();
+        let is_held = |command: &Command| {
+            let is_deletion = matches!(command, Command::DeleteService(_)) && !refused.is_empty();
+            self.interrupted.is_some() || is_deletion || command.service().is_some_and(|id| refused.contains(&id))
+        };
+        let (held, removals): (Vec<_>, Vec<_>) = plan.removals.into_iter().partition(is_held);
+        self.not_sent.extend(held);
+        let report = client.send(&removals);
+        self.take(removals, report);
     }
 
     fn take(&mut self, commands: Vec<Command>, report: Report) {
@@ -101,7 +112,25 @@ impl Applied {
                 _ => self.not_sent.push(command),
             }
         }
-        self.interrupted = report.interrupted;
+        self.interrupted = self.interrupted.take().or(report.interrupted);
+    }
+
+    /// Runs a plan that makes the table what it should be, and looks again while others change it.
+    fn pursue(&mut self, client: &Client, plan: Plan, wanted: &Table, scope: &Scope) {
+        self.run(client, plan);
+        for _ in 1..ROUNDS {
+            if self.is_done() || !self.is_overtaken() {
+                break;
+            }
+            match client.current_table(scope) {
+                Ok(now) => {
+                    self.failed.clear();
+                    self.not_sent.clear();
+                    self.run(client, now.plan_to(wanted));
+                }
+                Err(error) => self.interrupted = Some(error),
+            }
+        }
     }
 
     /// Whether all that was refused is as if somebody else had changed the table meanwhile.
@@ -129,42 +158,51 @@ pub(crate) fn plan(client: &Client, wanted: &Table, scope: &Scope) -> Result<Pla
 pub(crate) fn apply(client: &Client, wanted: &Table, options: &ApplyOptions) -> Result<Applied, Error> {
     check(wanted, &options.scope)?;
     let before = client.current_table(&options.scope)?;
-    let mut applied = follow(client, before.plan_to(wanted), wanted, &options.scope)?;
-    if options.rollback && !applied.is_done() {
-        applied.rolled_back = Some(roll_back(client, &before, &options.scope));
-    }
-    Ok(applied)
-}
-
-/// Runs a plan that makes the table what it should be, and looks again while others change it.
-pub(crate) fn follow(client: &Client, plan: Plan, wanted: &Table, scope: &Scope) -> Result<Applied, Error> {
     let mut applied = Applied::default();
-    applied.run(client, plan)?;
-    for _ in 1..ROUNDS {
-        if applied.is_done() || !applied.is_overtaken() {
-            break;
-        }
-        let plan = match client.current_table(scope) {
-            Ok(now) => now.plan_to(wanted),
-            Err(error) => {
-                applied.interrupted = Some(error);
-                break;
-            }
-        };
-        applied.failed.clear();
-        applied.not_sent.clear();
-        applied.run(client, plan)?;
+    applied.pursue(client, before.plan_to(wanted), wanted, &options.scope);
+    if options.rollback && !applied.is_done() {
+        applied.rollback = Some(Box::new(roll_back(client, &before, &applied, &options.scope)));
     }
     Ok(applied)
 }
 
-fn roll_back(client: &Client, before: &Table, scope: &Scope) -> Result<(), Error> {
-    let mut back = Applied::default();
-    back.run(client, client.current_table(scope)?.plan_to(before))?;
-    match back.failed.into_iter().map(|(_, error)| error).next().or(back.interrupted) {
-        Some(error) => Err(error),
-        None => Ok(()),
+/// Runs a plan that makes a pool's services what they should be. Services that the plan deletes are deleted also if others
+/// changed the table meanwhile.
+pub(crate) fn follow(client: &Client, plan: &Plan, wanted: &Table, scope: Scope) -> Result<Applied, Error> {
+    for command in plan.commands() {
+        command.check().map_err(|argument| Error::new(command.operation(), argument))?;
     }
+    let deleted = plan.removals.iter().filter_map(|command| match command {
+        Command::DeleteService(id) => Some(ScopePart::Service(*id)),
+        _ => None,
+    });
+    let mut applied = Applied::default();
+    applied.pursue(client, plan.clone(), wanted, &scope.with(deleted));
+    Ok(applied)
+}
+
+/// Restores what was changed, and nothing else: what a listing missed before was not ours to delete.
+fn roll_back(client: &Client, before: &Table, applied: &Applied, scope: &Scope) -> Applied {
+    let mut back = Applied::default();
+    let changed = || applied.done.iter().chain(&applied.unknown);
+    // A service brings its destinations along.
+    let is_whole = |command: &&Command| matches!(command, Command::AddService(_) | Command::DeleteService(_));
+    let services: BTreeSet<_> = changed().filter(is_whole).filter_map(Command::service).collect();
+    let objects: BTreeSet<_> = changed().map(|command| (command.service(), command.destination())).collect();
+    let is_ours = |command: &Command| {
+        command.service().is_some_and(|id| services.contains(&id))
+            || objects.contains(&(command.service(), command.destination()))
+    };
+    match client.current_table(scope) {
+        Ok(now) => {
+            let mut plan = now.plan_to(before);
+            plan.additions.retain(is_ours);
+            plan.removals.retain(is_ours);
+            back.run(client, plan);
+        }
+        Err(error) => back.interrupted = Some(error),
+    }
+    back
 }
 
 fn check(wanted: &Table, scope: &Scope) -> Result<(), Error> {

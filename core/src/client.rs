@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use netlink_packet_core::DecodeError;
 use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketType, netdevice};
 
 use crate::apply;
 use crate::connector::Connector;
@@ -22,9 +23,9 @@ use crate::wire::{
     Request, names_tunnel_type, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts,
 };
 use crate::{
-    Applied, ApplyOptions, Command, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Info, InvalidArgument,
-    Operation, OverviewService, Plan, Pool, PoolChanges, Report, Role, SETTINGS, Scope, Service, ServiceEntry,
-    ServiceId, Setting, SettingValue, Stats, SyncDaemon, Table, Timeouts, Tunnel,
+    Applied, ApplyOptions, Command, Destination, DestinationEntry, Drain, DrainOptions, Error, ErrorKind, Forwarding,
+    Info, InvalidArgument, Operation, OverviewService, Plan, Pool, PoolChanges, Report, Role, SETTINGS, Scope, Service,
+    ServiceEntry, ServiceId, Setting, SettingValue, Stats, SyncDaemon, Table, Timeouts, Tunnel, Watch,
 };
 
 /// Where the calling thread's namespace shows; `/proc/net` is the main thread's.
@@ -423,13 +424,25 @@ impl Client {
         other_writers(&self.connector).map_err(|failure| self.proc_failed(Operation::OtherWriters, failure))
     }
 
+    /// Begins to take a destination out softly: its weight is 0 from here on. Errors of its own: `NoSuchService`,
+    /// `NoSuchDestination`.
+    pub fn drain(&self, id: &ServiceId, address: &SocketAddr, options: DrainOptions) -> Result<Drain, Error> {
+        Drain::begin(self, id, address, options)
+    }
+
+    /// Begins to compare the table with what it was: the first look is now, and reads all of it, as each later one does.
+    pub fn watch(&self) -> Result<Watch, Error> {
+        Ok(Watch::new(self.snapshot()?))
+    }
+
     /// Makes this director what a VRRP script wants of it: the daemon runs, the one with the other role does not, and what
     /// is so already is left alone. Without a daemon, none runs. Says whether anything was changed.
     ///
-    /// What is 0 or absent in `daemon` may be as it is. The other one is stopped first, as a script does it.
+    /// What is 0 or absent in `daemon` may be as it is. The other one is stopped first, as a script does it, but not if the
+    /// interface is not there: `NoSuchInterface`. What else the kernel refuses a daemon for, it refuses after that.
     pub fn set_sync_role(&self, daemon: Option<&SyncDaemon>) -> Result<bool, Error> {
         if let Some(daemon) = daemon {
-            daemon.check().map_err(|argument| Error::new(Operation::StartDaemon(daemon.role), argument))?;
+            self.check_daemon(daemon)?;
         }
         let (mut changed, mut runs) = (false, false);
         for running in self.daemons()? {
@@ -450,10 +463,43 @@ impl Client {
         Ok(changed)
     }
 
-    /// The settings of the services that a scope names.
+    /// Refuses a daemon that cannot be started.
+    fn check_daemon(&self, daemon: &SyncDaemon) -> Result<(), Error> {
+        let operation = Operation::StartDaemon(daemon.role);
+        daemon.check().map_err(|argument| Error::new(operation, argument))?;
+        let find = || -> io::Result<u32> {
+            let socket = net::socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+            Ok(netdevice::name_to_index(socket, &daemon.interface)?)
+        };
+        match self.connector.in_namespace(find) {
+            Ok(_) => Ok(()),
+            Err(Failure::Io(error)) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => {
+                Err(Error::new(operation, ErrorKind::NoSuchInterface))
+            }
+            Err(failure) => Err(self.failed(operation, failure)),
+        }
+    }
+
+    /// A service's settings, or nothing if it is not there.
+    fn service_if_any(&self, id: ServiceId) -> Result<Option<Service>, Error> {
+        match self.service(&id) {
+            Ok(entry) => Ok(Some(entry.service)),
+            Err(Error { kind: ErrorKind::NoSuchService, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The settings of the services that a scope names. Where those are single services, each is asked for, and none can be
+    /// missed as in a listing.
     pub fn current_table(&self, scope: &Scope) -> Result<Table, Error> {
+        let services = match scope.ids() {
+            Some(ids) => {
+                ids.into_iter().filter_map(|id| self.service_if_any(id).transpose()).collect::<Result<_, _>>()?
+            }
+            None => self.service_settings()?,
+        };
         let mut table = Table::new();
-        for service in self.service_settings()?.into_iter().filter(|service| scope.contains(&service.id)) {
+        for service in services.into_iter().filter(|service| scope.contains(&service.id)) {
             let destinations = self.destinations_or_none(Operation::Destinations(service.id), &service.id)?;
             table.insert(service, destinations.into_iter().map(|entry| entry.destination));
         }
@@ -467,7 +513,8 @@ impl Client {
 
     /// Makes the table, or those services of it that the scope names, what it should be with the fewest commands. What is right
     /// is not touched and keeps its counters and connections; what differs is edited in place; what adds comes before what
-    /// takes away, which is left out if the kernel refuses anything of the former.
+    /// takes away. If the kernel refuses anything that adds, nothing is taken away from the same service, and no service is
+    /// deleted.
     ///
     /// Nothing is transactional. When others change the table meanwhile it is looked at again, up to five times.
     pub fn apply(&self, wanted: &Table, options: &ApplyOptions) -> Result<Applied, Error> {
@@ -477,18 +524,29 @@ impl Client {
     /// Lets a pool take over what the kernel holds, and makes the table what the pool then wants: at the start of a checker.
     pub fn adopt(&self, pool: &mut Pool) -> Result<Applied, Error> {
         pool.adopt(&self.current_table(&pool.scope())?);
-        self.reconcile(pool)
+        let mut applied = self.reconcile(pool)?;
+        self.find_others(&mut applied);
+        Ok(applied)
     }
 
     /// Does what follows from a fact for a pool. If somebody else has changed its services meanwhile, they are made what it
     /// wants as by [`reconcile`](Self::reconcile).
     pub fn follow(&self, pool: &Pool, changes: &PoolChanges) -> Result<Applied, Error> {
-        apply::follow(self, changes.plan.clone(), &pool.table(), &pool.scope())
+        apply::follow(self, &changes.plan, &pool.table(), pool.scope())
     }
 
     /// Makes the services of a pool what it wants, whoever changed them: what was done is the drift that was found.
     pub fn reconcile(&self, pool: &Pool) -> Result<Applied, Error> {
-        self.apply(&pool.table(), &ApplyOptions::default().with_scope(pool.scope()))
+        let mut applied = self.apply(&pool.table(), &ApplyOptions::default().with_scope(pool.scope()))?;
+        if applied.is_changed() {
+            self.find_others(&mut applied);
+        }
+        Ok(applied)
+    }
+
+    /// Where `/proc` cannot be read, nobody else is known.
+    fn find_others(&self, applied: &mut Applied) {
+        applied.other_writers = self.other_writers().unwrap_or_default();
     }
 
     /// Runs many commands, in order, with a few system calls; one that fails does not stop the rest.
@@ -504,7 +562,7 @@ impl Client {
     }
 
     /// Runs commands that need no check.
-    fn send<C: Borrow<Command>>(&self, commands: &[C]) -> Report {
+    pub(crate) fn send<C: Borrow<Command>>(&self, commands: &[C]) -> Report {
         let mut report = Report::new(commands.len());
         while report.interrupted.is_none() && report.known < commands.len() {
             let start = report.known;

@@ -19,6 +19,7 @@ const CONTROLLER: u16 = 16;
 const GET_FAMILY: u8 = 3;
 
 const NEW_SERVICE: u8 = 1;
+const DEL_SERVICE: u8 = 3;
 const GET_SERVICE: u8 = 4;
 const NEW_DEST: u8 = 5;
 const SET_DEST: u8 = 6;
@@ -321,6 +322,57 @@ fn an_entry_that_a_dump_shows_twice_is_in_a_snapshot_once() {
     let table = client([kernel]).snapshot().unwrap();
     assert_eq!(table.len(), 1);
     assert_eq!(table[0].destinations.len(), 1);
+}
+
+#[test]
+fn what_a_listing_missed_is_not_told_as_gone() {
+    let (mut services, mut destinations) = (0, 0);
+    let (kernel, asked) = kernel(30, move |command| match command {
+        GET_SERVICE => {
+            services += 1;
+            // The second listing misses it; asked for by its id, it is there until the fourth time.
+            match services {
+                2 => Say::Replies(vec![]),
+                4.. => Say::Refused(Errno::SRCH),
+                _ => Say::Replies(vec![emitted(&Command::AddService(web()))]),
+            }
+        }
+        GET_DEST => {
+            destinations += 1;
+            if destinations == 2 { Say::Replies(vec![]) } else { Say::Replies(vec![listed(real(GUE))]) }
+        }
+        _ => Say::Nothing,
+    });
+    let client = client([kernel]);
+    let mut watch = client.watch().unwrap();
+    assert_eq!(watch.look(&client).unwrap(), []);
+    assert!(watch.look(&client).is_err());
+    drop(client);
+    let second = [GET_SERVICE, GET_SERVICE, GET_DEST, GET_DEST].map(|command| (30, command));
+    assert_eq!(asked.join().unwrap()[3..7], second);
+}
+
+#[test]
+fn going_back_does_not_delete_what_a_listing_missed() {
+    let mut listings = 0;
+    let (kernel, asked) = kernel(30, move |command| match command {
+        GET_SERVICE => {
+            listings += 1;
+            let other = Service::new("fwmark:7".parse().unwrap());
+            if listings == 1 { Say::Replies(vec![]) } else { Say::Replies(vec![emitted(&Command::AddService(other))]) }
+        }
+        NEW_SERVICE => Say::Refused(Errno::NOENT),
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    let mut wanted = Table::new();
+    wanted.insert(web().with_scheduler("nosuch"), []);
+    let applied = client.apply(&wanted, &ApplyOptions::default().with_rollback(true)).unwrap();
+    assert_eq!(applied.failed.len(), 1);
+    let back = applied.rollback.unwrap();
+    assert!(back.is_done() && !back.is_changed());
+    drop(client);
+    assert!(!asked.join().unwrap().contains(&(30, DEL_SERVICE)));
 }
 
 #[test]

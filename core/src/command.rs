@@ -1,5 +1,6 @@
 //! The commands that change the kernel's table, as data: for a batch, and for the rule language.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use crate::service::check_scope;
@@ -67,6 +68,49 @@ impl Command {
             Self::SetTimeouts(_) => Operation::SetTimeouts,
             Self::StartDaemon(daemon) => Operation::StartDaemon(daemon.role),
             Self::StopDaemon(role) => Operation::StopDaemon(*role),
+        }
+    }
+
+    /// The scheduler and the persistence engine that it names. The kernel loads a module for each that it does not have.
+    pub fn modules(&self) -> impl Iterator<Item = &String> {
+        let service = match self {
+            Self::AddService(service) | Self::EditService(service) => Some(service),
+            _ => None,
+        };
+        service.into_iter().flat_map(|service| std::iter::once(&service.scheduler).chain(&service.persistence_engine))
+    }
+
+    /// Whether the kernel may take as long for it as for thousands of others: to load a module that is none of those loaded, or
+    /// until no packet is with what goes. Whoever runs many commands looks at signals before and after such a one.
+    #[must_use]
+    pub fn is_slow(&self, loaded: &BTreeSet<String>) -> bool {
+        match self {
+            Self::AddService(_) => !self.modules().all(|name| loaded.contains(name)),
+            // An edited service's scheduler goes when no packet is with it any more.
+            Self::EditService(_) | Self::Flush | Self::StartDaemon(_) | Self::StopDaemon(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The service that it is about, or that has the destination, if it is about one.
+    pub(crate) fn service(&self) -> Option<ServiceId> {
+        match self {
+            Self::AddService(service) | Self::EditService(service) => Some(service.id),
+            Self::DeleteService(id)
+            | Self::AddDestination(id, _)
+            | Self::EditDestination(id, _)
+            | Self::DeleteDestination(id, _) => Some(*id),
+            Self::Zero(id) => *id,
+            Self::Flush | Self::SetTimeouts(_) | Self::StartDaemon(_) | Self::StopDaemon(_) => None,
+        }
+    }
+
+    /// The destination that it is about, if it is about one.
+    pub(crate) fn destination(&self) -> Option<SocketAddr> {
+        match self {
+            Self::AddDestination(_, destination) | Self::EditDestination(_, destination) => Some(destination.address),
+            Self::DeleteDestination(_, address) => Some(*address),
+            _ => None,
         }
     }
 }

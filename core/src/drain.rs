@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::{Client, Error, ErrorKind, Operation, Protocol, ServiceId};
+use crate::{Client, DestinationEntry, Error, ErrorKind, Operation, Protocol, ServiceId};
 
 /// What a drain waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -13,8 +13,9 @@ pub struct DrainOptions {
     /// How long it waits at most; at the end the destination is deleted with the connections that it still has. Nothing
     /// waits for ever.
     pub deadline: Option<Duration>,
-    /// Whether it waits for inactive connections too: for TCP those that are beginning or ending. A UDP service has no
-    /// others, so there it always does.
+    /// Whether it waits for inactive connections too: for TCP those that are ending, and before Linux 4.8 those that are being
+    /// made (`tcp_state_active_table`). A UDP service has no others, so there it always does; a firewall mark does not tell
+    /// what is behind it, and for UDP this has to be given.
     pub inactive: bool,
     /// Whether it waits until no client is bound to the destination by persistence. Such a client still makes new
     /// connections to a destination of weight 0, unless the setting `expire_quiescent_template` is on, and each
@@ -58,6 +59,8 @@ pub enum DrainState {
     Gone,
     /// Somebody else gave it a weight again: it is left alone.
     Overruled,
+    /// It was cancelled: the destination has the weight that it had.
+    Cancelled,
 }
 
 impl fmt::Display for DrainState {
@@ -68,6 +71,7 @@ impl fmt::Display for DrainState {
             Self::DeadlinePassed => "deadline-passed",
             Self::Gone => "gone",
             Self::Overruled => "overruled",
+            Self::Cancelled => "cancelled",
         })
     }
 }
@@ -99,8 +103,7 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// Sets the weight 0. Errors of its own: `NoSuchService`, `NoSuchDestination`.
-    pub fn begin(
+    pub(crate) fn begin(
         client: &Client,
         service: &ServiceId,
         address: &SocketAddr,
@@ -141,23 +144,29 @@ impl Drain {
         if self.state != DrainState::Waiting {
             return Ok(progress);
         }
+        if let Some(entry) = self.look(client)? {
+            progress.active_connections = entry.active_connections;
+            progress.inactive_connections = entry.inactive_connections;
+            progress.persistent_connections = entry.persistent_connections;
+            self.state = self.delete_if_time(client, &progress)?;
+        }
+        progress.state = self.state;
+        Ok(progress)
+    }
+
+    /// The destination if it is still there with weight 0; if not, that is how it stands.
+    fn look(&mut self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
         let entries = match client.destinations(&self.service) {
             Err(Error { kind: ErrorKind::NoSuchService, .. }) => Vec::new(),
             entries => entries?,
         };
-        let entry = entries.iter().find(|entry| entry.destination.address == self.address);
-        self.state = match entry {
+        let entry = entries.into_iter().find(|entry| entry.destination.address == self.address);
+        self.state = match &entry {
             None => DrainState::Gone,
             Some(entry) if entry.destination.weight > 0 => DrainState::Overruled,
-            Some(entry) => {
-                progress.active_connections = entry.active_connections;
-                progress.inactive_connections = entry.inactive_connections;
-                progress.persistent_connections = entry.persistent_connections;
-                self.delete_if_time(client, &progress)?
-            }
+            Some(_) => return Ok(entry),
         };
-        progress.state = self.state;
-        Ok(progress)
+        Ok(None)
     }
 
     fn delete_if_time(&self, client: &Client, progress: &DrainProgress) -> Result<DrainState, Error> {
@@ -174,15 +183,22 @@ impl Drain {
         Ok(if was_there { state } else { DrainState::Gone })
     }
 
-    /// Restores the weight that it had, if it still waits, and says whether it did.
-    pub fn cancel(self, client: &Client) -> Result<bool, Error> {
-        if self.state != DrainState::Waiting {
+    /// Restores the weight that it had, if it still waits, and says whether it did. A weight that somebody else gave it
+    /// meanwhile stays. After an error it still waits.
+    pub fn cancel(&mut self, client: &Client) -> Result<bool, Error> {
+        if self.state != DrainState::Waiting || self.look(client)?.is_none() {
             return Ok(false);
         }
         match client.set_weight(&self.service, &self.address, self.weight_before) {
-            Ok(_) => Ok(true),
-            Err(Error { kind: ErrorKind::NoSuchService | ErrorKind::NoSuchDestination, .. }) => Ok(false),
-            Err(error) => Err(error),
+            Err(Error { kind: ErrorKind::NoSuchService | ErrorKind::NoSuchDestination, .. }) => {
+                self.state = DrainState::Gone;
+                Ok(false)
+            }
+            result => {
+                result?;
+                self.state = DrainState::Cancelled;
+                Ok(true)
+            }
         }
     }
 

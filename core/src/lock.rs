@@ -5,16 +5,16 @@ use std::fs;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::connector::Connector;
 use crate::transport::Failure;
 
 /// An abstract name of a Unix socket: such names are of a network namespace, and end with whoever holds them.
-const NAME: &[u8] = b"ipvs/pools";
+const NAME: &str = "ipvs/pools";
 
 /// Programs that change IPVS tables by themselves, as the kernel names them: 15 bytes at most.
 const OTHERS: [&str; 4] = ["keepalived", "ldirectord", "kube-proxy", "surealived"];
@@ -52,14 +52,27 @@ impl NamespaceLock {
     }
 }
 
-/// The process that holds it, if it can be told at once: whoever asked before is still in the queue of its socket, and a
-/// full queue would be waited for.
+/// The process that holds it, if it can be told: it has to show in `/proc`, and what it has open with it.
 fn holder() -> Option<i32> {
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
-    net::connect(&socket, &SocketAddrUnix::new_abstract_name(NAME).ok()?).ok()?;
-    let credentials = sockopt::socket_peercred(socket).ok()?;
-    Some(credentials.pid.as_raw_nonzero().get())
+    let text = fs::read("/proc/thread-self/net/unix").ok()?;
+    let text = String::from_utf8_lossy(&text);
+    // Num RefCount Protocol Flags Type St Inode Path
+    let inode = text.lines().find_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        (words.get(7)? == &format!("@{NAME}")).then(|| words[6])
+    })?;
+    let socket = PathBuf::from(format!("socket:[{inode}]"));
+    let has_it = |process: &Path| {
+        let mut files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        files.any(|file| fs::read_link(file.path()).is_ok_and(|open| open == socket))
+    };
+    let mut processes = fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    processes.find_map(|path| number(&path).filter(|_| has_it(&path)))
+}
+
+/// The process whose folder in `/proc` it is.
+fn number<T: FromStr>(process: &Path) -> Option<T> {
+    process.file_name()?.to_str()?.parse().ok()
 }
 
 /// Another program that looks after IPVS tables.
@@ -82,8 +95,8 @@ pub(crate) fn other_writers(connector: &Connector) -> Result<Vec<OtherWriter>, F
     })
 }
 
-fn writer(process: &std::path::Path, namespace: &PathBuf) -> Option<OtherWriter> {
-    let number = process.file_name()?.to_str()?.parse().ok()?;
+fn writer(process: &Path, namespace: &PathBuf) -> Option<OtherWriter> {
+    let number = number(process)?;
     let name = fs::read_to_string(process.join("comm")).ok()?.trim_end().to_owned();
     let is_known = OTHERS.contains(&name.as_str()) && fs::read_link(process.join("ns/net")).ok()? == *namespace;
     is_known.then_some(OtherWriter { name, process: number })

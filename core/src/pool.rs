@@ -20,7 +20,8 @@ pub struct PoolConfig {
     pub sorry_server: Option<Destination>,
     /// So much weight has to be well: below it, less the hysteresis, the quorum is lost. 1 at least.
     pub quorum: u32,
-    /// The quorum is gained with so much more, and lost with so much less. Below the quorum.
+    /// The quorum is gained with so much more, and lost with so much less. Below the quorum. The weights of all servers together
+    /// have to reach the quorum with it, or what is lost is never gained again.
     pub hysteresis: u32,
     /// A server that failed is kept with weight 0, and so keeps its connections, instead of being deleted.
     pub inhibit_on_failure: bool,

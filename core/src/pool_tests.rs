@@ -303,6 +303,11 @@ fn any_fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
+/// The result of a check, or else a weight.
+fn any_fact_of_a_server() -> impl Strategy<Value = (Option<bool>, Option<u32>)> {
+    (proptest::option::weighted(0.8, any::<bool>()), proptest::option::of(0..4_u32))
+}
+
 fn take_in(pool: &mut Pool, fact: Fact) -> PoolChanges {
     match fact {
         // A server that the pool does not have is no fact.
@@ -359,28 +364,37 @@ proptest! {
 
     #[test]
     fn the_table_depends_on_the_facts_and_not_on_their_order(
-        config in any_config(),
-        results in vec(vec(any::<bool>(), 0..6), 4),
+        configs in vec(any_config(), 2),
+        facts in vec(vec(vec(any_fact_of_a_server(), 0..6), 4), 2),
         order in vec(0..4_usize, 0..40),
     ) {
         // With a hysteresis the quorum remembers.
-        let config = PoolConfig { hysteresis: 0, ..config };
-        let (mut one, mut other) = (Pool::new(config.clone()).unwrap(), Pool::new(config).unwrap());
-        let check = |pool: &mut Pool, number: usize, is_well: bool| {
-            let _ = pool.checked(&address(u8::try_from(number).unwrap() + 1), is_well);
+        let configs: Vec<_> = configs.into_iter().map(|config| PoolConfig { hysteresis: 0, ..config }).collect();
+        let (mut one, mut other) = (Pool::new(configs[0].clone()).unwrap(), Pool::new(configs[0].clone()).unwrap());
+        let take = |pool: &mut Pool, number: usize, (result, weight): &(Option<bool>, Option<u32>)| {
+            let number = u8::try_from(number).unwrap() + 1;
+            take_in(pool, match result {
+                Some(is_well) => Fact::Checked(number, *is_well),
+                None => Fact::Weight(number, *weight),
+            });
         };
-        for (number, results) in results.iter().enumerate() {
-            for is_well in results {
-                check(&mut one, number, *is_well);
+        // What is known of each server comes in its order; of two servers, in any. Between the two rounds is a reload.
+        for (config, facts) in configs.into_iter().zip(&facts) {
+            one.set_config(config.clone()).unwrap();
+            other.set_config(config).unwrap();
+            for (number, facts) in facts.iter().enumerate() {
+                for fact in facts {
+                    take(&mut one, number, fact);
+                }
             }
-        }
-        let mut left: Vec<_> = results.iter().map(|results| results.iter()).collect();
-        for number in order.into_iter().chain((0..4).flat_map(|number| [number; 6])) {
-            if let Some(is_well) = left[number].next() {
-                check(&mut other, number, *is_well);
+            let mut left: Vec<_> = facts.iter().map(|facts| facts.iter()).collect();
+            for number in order.iter().copied().chain((0..4).flat_map(|number| [number; 6])) {
+                if let Some(fact) = left[number].next() {
+                    take(&mut other, number, fact);
+                }
             }
+            prop_assert_eq!(one.table(), other.table());
         }
-        prop_assert_eq!(one.table(), other.table());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which services are ours: what a scope names may be changed, and nothing else. No I/O.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -118,6 +119,24 @@ impl Scope {
             Self::All => true,
             Self::Only(parts) => parts.iter().any(|part| part.contains(id)),
         }
+    }
+
+    /// The same scope with more parts.
+    pub(crate) fn with(mut self, more: impl IntoIterator<Item = ScopePart>) -> Self {
+        if let Self::Only(parts) = &mut self {
+            parts.extend(more);
+        }
+        self
+    }
+
+    /// The ids that it is made of; nothing where it names more than single services.
+    pub(crate) fn ids(&self) -> Option<BTreeSet<ServiceId>> {
+        let Self::Only(parts) = self else { return None };
+        let id = |part: &ScopePart| match part {
+            ScopePart::Service(id) => Some(*id),
+            _ => None,
+        };
+        parts.iter().map(id).collect()
     }
 }
 

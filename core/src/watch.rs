@@ -1,11 +1,12 @@
-//! What changed from one listing to the next: the kernel announces nothing, so two listings are compared. No I/O.
+//! What changed from one listing to the next: the kernel announces nothing, so two listings are compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display};
 use std::net::SocketAddr;
 
 use crate::{
-    Destination, DestinationEntry, Forwarding, Service, ServiceEntry, ServiceId, ServiceTable, Stats, TunnelParts,
+    Client, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Service, ServiceEntry, ServiceId,
+    ServiceTable, Stats, TunnelParts,
 };
 
 /// One change of the table.
@@ -119,26 +120,77 @@ impl Display for Change {
     }
 }
 
-/// What changed from one snapshot to a later one: first what is gone, then what is new or has changed, each by id and address.
-#[must_use]
-pub fn changes(before: &[ServiceTable], after: &[ServiceTable]) -> Vec<Change> {
-    let by_id = |tables: &[ServiceTable]| -> BTreeMap<ServiceId, usize> {
-        tables.iter().enumerate().map(|(place, table)| (table.entry.service.id, place)).collect()
-    };
+/// The table as it was seen last. What came and went between two looks is not seen.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    last: Vec<ServiceTable>,
+}
+
+impl Watch {
+    pub(crate) fn new(first: Vec<ServiceTable>) -> Self {
+        Self { last: first }
+    }
+
+    /// Looks, and tells what has changed since the last time: first what is gone, then what is new or has changed, each by id
+    /// and address. Costs a snapshot: one exchange for the services and one for each. A listing may miss something that is there, so what
+    /// seems gone is asked for again before it is told.
+    pub fn look(&mut self, client: &Client) -> Result<Vec<Change>, Error> {
+        let mut now = client.snapshot()?;
+        let listed: BTreeSet<_> = now.iter().map(|table| table.entry.service.id).collect();
+        for missing in self.last.iter().map(|table| table.entry.service.id).filter(|id| !listed.contains(id)) {
+            match client.service(&missing) {
+                Ok(entry) => now.push(client.table(entry)?),
+                Err(Error { kind: ErrorKind::NoSuchService, .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let tables = by_id(&self.last);
+        for table in &mut now {
+            let Some(before) = tables.get(&table.entry.service.id) else { continue };
+            let listed = by_address(table);
+            if before.destinations.iter().any(|entry| !listed.contains_key(&entry.destination.address)) {
+                let again = client.table(table.entry.clone())?.destinations;
+                let missed: Vec<_> =
+                    again.into_iter().filter(|entry| !listed.contains_key(&entry.destination.address)).collect();
+                table.destinations.extend(missed);
+            }
+        }
+        let found = changes(&self.last, &now);
+        self.last = now;
+        Ok(found)
+    }
+}
+
+fn by_id(tables: &[ServiceTable]) -> BTreeMap<ServiceId, &ServiceTable> {
+    tables.iter().map(|table| (table.entry.service.id, table)).collect()
+}
+
+fn by_address(table: &ServiceTable) -> BTreeMap<SocketAddr, &DestinationEntry> {
+    table.destinations.iter().map(|entry| (entry.destination.address, entry)).collect()
+}
+
+fn changes(before: &[ServiceTable], after: &[ServiceTable]) -> Vec<Change> {
     let (old, new) = (by_id(before), by_id(after));
     let gone = old.keys().filter(|id| !new.contains_key(id));
     let mut changes: Vec<_> = gone.map(|id| Change::ServiceRemoved(*id)).collect();
-    for (id, place) in new {
-        let now = &after[place];
-        let Some(then) = old.get(&id).map(|place| &before[*place]) else {
+    for (id, now) in new {
+        let Some(then) = old.get(&id) else {
             changes.push(Change::ServiceAdded(now.entry.service.clone()));
-            let added = now.destinations.iter().map(|entry| Change::DestinationAdded(id, entry.destination.clone()));
-            changes.extend(added);
+            changes.extend(traffic(id, None, &Stats::default(), &now.entry.stats));
+            for entry in by_address(now).values() {
+                added(id, entry, &mut changes);
+            }
             continue;
         };
         compare(then, now, &mut changes);
     }
     changes
+}
+
+/// A destination that is new, and may have traffic already.
+fn added(id: ServiceId, entry: &DestinationEntry, changes: &mut Vec<Change>) {
+    changes.push(Change::DestinationAdded(id, entry.destination.clone()));
+    changes.extend(traffic(id, Some(entry.destination.address), &Stats::default(), &entry.stats));
 }
 
 fn compare(before: &ServiceTable, after: &ServiceTable, changes: &mut Vec<Change>) {
@@ -151,16 +203,12 @@ fn compare(before: &ServiceTable, after: &ServiceTable, changes: &mut Vec<Change
         changes.push(Change::CountersZeroed(id));
     }
     changes.extend(traffic(id, None, &before.entry.stats, &after.entry.stats));
-    let by_address = |table: &'_ ServiceTable| -> BTreeMap<SocketAddr, usize> {
-        table.destinations.iter().enumerate().map(|(place, entry)| (entry.destination.address, place)).collect()
-    };
     let (old, new) = (by_address(before), by_address(after));
     let gone = old.keys().filter(|address| !new.contains_key(address));
     changes.extend(gone.map(|address| Change::DestinationRemoved(id, *address)));
-    for (address, place) in new {
-        let now = &after.destinations[place];
-        let Some(then) = old.get(&address).map(|place| &before.destinations[*place]) else {
-            changes.push(Change::DestinationAdded(id, now.destination.clone()));
+    for (address, now) in new {
+        let Some(then) = old.get(&address) else {
+            added(id, now, changes);
             continue;
         };
         let fields = destination_fields(then, now);
@@ -208,7 +256,10 @@ fn service_fields(before: &ServiceEntry, after: &ServiceEntry) -> Vec<FieldChang
     let family = after.id.family();
     let mut fields = Fields::default();
     fields.compare("scheduler", &before.scheduler, &after.scheduler, shown);
-    let flags = |service: &Service| service.scheduler_flags.names(&service.scheduler).collect::<Vec<_>>().join(",");
+    let flags = |service: &Service| {
+        let names: Vec<_> = service.scheduler_flags.names(&service.scheduler).collect();
+        or_none((!names.is_empty()).then(|| names.join(",")))
+    };
     if before.scheduler_flags != after.scheduler_flags {
         fields.compare("scheduler_flags", &flags(before), &flags(after), shown);
     }
@@ -282,7 +333,7 @@ mod tests {
             said(&before, &after),
             [
                 "removed fwmark:7",
-                "changed tcp://10.0.0.1:80: scheduler rr -> sh, scheduler_flags  -> sh-port, persistence_timeout none -> 60",
+                "changed tcp://10.0.0.1:80: scheduler rr -> sh, scheduler_flags none -> sh-port, persistence_timeout none -> 60",
                 "removed 192.168.1.2:80 of tcp://10.0.0.1:80",
                 "changed 192.168.1.1:80 of tcp://10.0.0.1:80: weight 1 -> 0, upper_threshold 0 -> 5",
                 "added 192.168.1.3:80 of tcp://10.0.0.1:80: tunnel, weight 1",
@@ -308,6 +359,15 @@ mod tests {
         assert_eq!(
             said(&before, &after),
             ["traffic to tcp://10.0.0.1:80 began", "traffic to 192.168.1.1:80 of tcp://10.0.0.1:80 began"]
+        );
+        assert_eq!(
+            said(&[], &after)[..],
+            [
+                "added tcp://10.0.0.1:80: scheduler rr",
+                "traffic to tcp://10.0.0.1:80 began",
+                "added 192.168.1.1:80 of tcp://10.0.0.1:80: masquerade, weight 1",
+                "traffic to 192.168.1.1:80 of tcp://10.0.0.1:80 began",
+            ]
         );
         assert_eq!(
             said(&after, &before),

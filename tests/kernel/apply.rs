@@ -3,7 +3,12 @@
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ipvs_core::{ApplyOptions, Client, Destination, ErrorKind, Forwarding, Plan, Scope, Service, ServiceId, Table};
+use ipvs_core::rules::RuleDisplay;
+use ipvs_core::{
+    ApplyOptions, Client, Command, Destination, ErrorKind, Forwarding, Plan, Scope, Service, ServiceId, Table,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use crate::eventually;
 use crate::namespace::Namespace;
@@ -105,14 +110,108 @@ fn a_refusal_is_told_and_nothing_is_taken_away() {
     assert_eq!(failed, ["no_such_scheduler", "no_such_service"]);
     assert_eq!((applied.done.len(), applied.not_sent.len()), (2, 1));
     assert_eq!(namespace.witness().len(), 5);
-    assert!(applied.rolled_back.is_none());
+    assert!(applied.rollback.is_none());
 
     let before = namespace.witness();
     let wanted = table("-A -t 10.0.0.1:80 -s wrr\n-A -t 10.0.0.4:80\n-A -t 10.0.0.3:80 -s nosuch\n");
     let applied = client.apply(&wanted, &ApplyOptions::default().with_rollback(true)).unwrap();
-    assert_eq!(applied.done.len(), 2);
-    assert!(matches!(applied.rolled_back, Some(Ok(()))));
+    // The service's settings, another service, and two servers that go; back again, and two services with five servers stay.
+    assert_eq!((applied.done.len(), applied.not_sent.len()), (4, 1));
+    let back = applied.rollback.unwrap();
+    assert!(back.is_done() && back.done.len() == 4, "{back:?}");
     assert_eq!(namespace.witness(), before);
+}
+
+#[test]
+fn a_refusal_holds_back_what_takes_away_from_the_same_service_and_no_other_s() {
+    let namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    let other = "-A -t 10.0.0.2:80 -s rr\n-a -t 10.0.0.2:80 -r 192.168.1.1:80 -m -w 1\n";
+    client.apply(&table(&format!("{WEB}{other}-A -f 7\n")), &ApplyOptions::default()).unwrap();
+    let wanted = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 192.168.1.9:80 -m -w 1\n-A -t 10.0.0.2:80 -s nosuch\n";
+    let applied = client.apply(&table(wanted), &ApplyOptions::default()).unwrap();
+    let shown =
+        |commands: &[Command]| commands.iter().map(|command| RuleDisplay(command).to_string()).collect::<Vec<_>>();
+    assert_eq!(applied.failed.len(), 1);
+    assert_eq!(
+        shown(&applied.done),
+        [
+            "-a -t 10.0.0.1:80 -r 192.168.1.9:80 -m -w 1",
+            "-d -t 10.0.0.1:80 -r 192.168.1.1:80",
+            "-d -t 10.0.0.1:80 -r 192.168.1.2:80"
+        ]
+    );
+    assert_eq!(shown(&applied.not_sent), ["-d -t 10.0.0.2:80 -r 192.168.1.1:80", "-D -f 7"]);
+    assert_eq!(namespace.witness().len(), 5);
+}
+
+#[test]
+fn what_others_add_meanwhile_is_not_taken_back() {
+    let namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    let stop = AtomicBool::new(false);
+    let failing = table(&format!("{WEB}-A -t 10.0.0.3:80 -s nosuch\n"));
+    std::thread::scope(|scope| {
+        let hand = scope.spawn(|| {
+            namespace.inside(|| {
+                let client = Client::connect().unwrap();
+                let foreign = Service::new("fwmark:9".parse().unwrap());
+                let mut rounds = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    client.add_service(&foreign).unwrap();
+                    client.delete_service(&foreign.id).unwrap();
+                    rounds += 1;
+                }
+                rounds
+            })
+        });
+        for _ in 0..100 {
+            let applied = client.apply(&failing, &ApplyOptions::default().with_rollback(true)).unwrap();
+            assert!(applied.rollback.unwrap().is_done());
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert!(hand.join().unwrap() > 0);
+    });
+    assert!(namespace.witness().is_empty());
+}
+
+proptest! {
+    // Each one in the kernel.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_the_table_is_it_becomes_what_it_should_be_and_stays(tables in vec(any_table(), 1..5)) {
+        let namespace = Namespace::enter();
+        let client = Client::connect().unwrap();
+        for wanted in tables {
+            let plan = client.plan(&wanted, &Scope::All).unwrap();
+            let applied = client.apply(&wanted, &ApplyOptions::default()).unwrap();
+            prop_assert!(applied.is_done(), "{:?}", applied);
+            prop_assert!(applied.done.iter().eq(plan.commands()));
+            prop_assert!(!client.apply(&wanted, &ApplyOptions::default()).unwrap().is_changed());
+            prop_assert_eq!(&client.current_table(&Scope::All).unwrap(), &wanted);
+            prop_assert_eq!(&table(&(namespace.witness().join("\n") + "\n")), &wanted);
+        }
+    }
+}
+
+/// A table out of so few services and servers that two tables share some.
+fn any_table() -> impl Strategy<Value = Table> {
+    let destination = (1..5_u8, 0..3_u32, any::<bool>()).prop_map(|(number, weight, direct)| {
+        let forwarding = if direct { Forwarding::DirectRoute } else { Forwarding::Masquerade };
+        let address = format!("192.168.1.{number}:80").parse().unwrap();
+        Destination::new(address).with_forwarding(forwarding).with_weight(weight)
+    });
+    let service = (1..5_u8, any::<[bool; 2]>(), vec(destination, 0..4));
+    vec(service, 0..4).prop_map(|services| {
+        let mut table = Table::new();
+        for (number, [rr, persistent], destinations) in services {
+            let service = Service::new(format!("tcp://10.0.0.{number}:80").parse().unwrap());
+            let service = service.with_scheduler(if rr { "rr" } else { "wlc" });
+            table.insert(if persistent { service.with_persistence(60) } else { service }, destinations);
+        }
+        table
+    })
 }
 
 #[test]
@@ -199,10 +298,6 @@ fn two_of_ours_do_not_look_after_pools_at_once() {
     let elsewhere = Namespace::enter();
     assert!(client.lock().is_err());
     drop(elsewhere);
-    // So many that its holder cannot be asked any more.
-    let refused =
-        (0..5000).map(|_| client.lock().unwrap_err().kind).filter(|kind| matches!(kind, ErrorKind::Locked(None)));
-    assert!(refused.count() > 0);
     drop(lock);
     let _lock = client.lock().unwrap();
     drop(namespace);

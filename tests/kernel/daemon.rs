@@ -133,9 +133,11 @@ fn a_director_takes_its_role_and_keeps_it() {
     client.start_daemon(&daemon(Role::Backup)).unwrap();
     assert!(client.set_sync_role(Some(&other)).unwrap());
     assert_eq!(roles(), [Role::Master]);
+    // What runs goes on when the other cannot be started.
+    let error = client.set_sync_role(Some(&SyncDaemon::new(Role::Backup, "nosuch0"))).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NoSuchInterface), "{error}");
+    assert_eq!((error.raw_os_error(), roles()), (Some(19), vec![Role::Master]));
     assert!(client.set_sync_role(None).unwrap());
     assert!(!client.set_sync_role(None).unwrap());
     assert!(roles().is_empty());
-    let error = client.set_sync_role(Some(&SyncDaemon::new(Role::Backup, "nosuch0"))).unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::NoSuchInterface), "{error}");
 }

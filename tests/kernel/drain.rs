@@ -1,12 +1,16 @@
 //! Taking a destination out softly, with real connections.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use ipvs_core::{ApplyOptions, Client, Drain, DrainOptions, DrainState, ServiceId, Table};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::namespace::Namespace;
+use crate::eventually;
+use crate::namespace::{Namespace, run};
 
 const REAL: &str = "127.0.0.1:8080";
 
@@ -19,7 +23,7 @@ fn director(protocol: &str, option: &str) -> (Client, ServiceId) {
 }
 
 fn begin(client: &Client, id: &ServiceId, options: DrainOptions) -> Drain {
-    Drain::begin(client, id, &REAL.parse().unwrap(), options).unwrap()
+    client.drain(id, &REAL.parse().unwrap(), options).unwrap()
 }
 
 fn connection(server: &TcpListener) -> (TcpStream, TcpStream) {
@@ -54,6 +58,7 @@ fn a_connection_is_not_reset_and_when_it_has_ended_the_server_goes() {
     assert_eq!(namespace.witness().len(), 1);
     assert_eq!(drain.step(&client).unwrap().state, DrainState::Drained);
     assert!(!drain.cancel(&client).unwrap());
+    assert_eq!(drain.state(), DrainState::Drained);
 }
 
 #[test]
@@ -87,6 +92,56 @@ fn what_it_waits_for_is_chosen() {
     );
     assert!(patient.cancel(&client).unwrap());
     assert_eq!(begin(&client, &id, DrainOptions::default()).step(&client).unwrap().state, DrainState::Drained);
+}
+
+#[test]
+fn a_connection_that_is_being_made_is_not_cut() {
+    let namespace = Namespace::enter();
+    let (client, id) = director("tcp", "t");
+    // The first packets do not arrive.
+    run("iptables-legacy", "-A INPUT -i lo -p tcp --dport 8080 -j DROP".split(' ')).success();
+    let server = TcpListener::bind(REAL).unwrap();
+    let asker = std::thread::spawn({
+        let here = File::open("/proc/thread-self/ns/net").unwrap();
+        move || {
+            move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            let mut stream = TcpStream::connect("127.0.0.2:80").unwrap();
+            stream.write_all(b"hello").unwrap();
+            stream
+        }
+    });
+    let active = || client.destinations(&id).unwrap()[0].active_connections;
+    eventually(active, &1);
+    assert!(namespace.debian("-Lnc").success().contains("SYN_RECV"));
+    let mut drain = begin(&client, &id, DrainOptions::default());
+    assert_eq!(drain.step(&client).unwrap().state, DrainState::Waiting);
+    run("iptables-legacy", ["-F", "INPUT"]).success();
+    // The next SYN comes after a second.
+    let (mut accepted, _) = server.accept().unwrap();
+    accepted.read_exact(&mut [0; 5]).unwrap();
+    let progress = drain.step(&client).unwrap();
+    assert_eq!((progress.state, progress.active_connections), (DrainState::Waiting, 1));
+    drop(asker.join().unwrap());
+}
+
+#[test]
+fn a_weight_that_somebody_else_gave_it_survives_a_cancelling() {
+    let namespace = Namespace::enter();
+    let (client, id) = director("tcp", "t");
+    let mut drain = begin(&client, &id, DrainOptions::default());
+    namespace.debian("-e -t 127.0.0.2:80 -r 127.0.0.1:8080 -m -w 8").success();
+    assert!(!drain.cancel(&client).unwrap());
+    assert_eq!(drain.state(), DrainState::Overruled);
+    assert_eq!(namespace.witness()[1], "-a -t 127.0.0.2:80 -r 127.0.0.1:8080 -m -w 8");
+    let mut drain = begin(&client, &id, DrainOptions::default());
+    assert!(drain.cancel(&client).unwrap());
+    assert!(!drain.cancel(&client).unwrap());
+    assert_eq!(drain.step(&client).unwrap().state, DrainState::Cancelled);
+    assert_eq!(namespace.witness()[1], "-a -t 127.0.0.2:80 -r 127.0.0.1:8080 -m -w 8");
+    let mut drain = begin(&client, &id, DrainOptions::default());
+    namespace.debian("-C").success();
+    assert!(!drain.cancel(&client).unwrap());
+    assert_eq!(drain.state(), DrainState::Gone);
 }
 
 #[test]
@@ -127,7 +182,7 @@ fn several_at_once_and_each_may_be_cancelled_or_overruled() {
     for other in ["127.0.0.3:80", "127.0.0.4:80", "127.0.0.5:80"] {
         namespace.debian(&format!("-a -t 127.0.0.2:80 -r {other} -m -w 3")).success();
     }
-    let drain = |address: &str| Drain::begin(&client, &id, &address.parse().unwrap(), DrainOptions::default()).unwrap();
+    let drain = |address: &str| client.drain(&id, &address.parse().unwrap(), DrainOptions::default()).unwrap();
     let (mut first, mut second, mut third, mut fourth) =
         (drain(REAL), drain("127.0.0.3:80"), drain("127.0.0.4:80"), drain("127.0.0.5:80"));
     assert_eq!(first.step(&client).unwrap().state, DrainState::Waiting);
@@ -150,5 +205,5 @@ fn several_at_once_and_each_may_be_cancelled_or_overruled() {
 }
 
 fn drain_of_nothing(client: &Client, id: &ServiceId) -> &'static str {
-    Drain::begin(client, id, &REAL.parse().unwrap(), DrainOptions::default()).unwrap_err().kind.name()
+    client.drain(id, &REAL.parse().unwrap(), DrainOptions::default()).unwrap_err().kind.name()
 }

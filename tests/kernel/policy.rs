@@ -171,8 +171,7 @@ fn the_system_log_is_told_who_changed_what_and_why() {
         [
             format!("-A -t 10.77.0.2:80 -s wlc: --apply --rollback; {who}, network namespace {}", namespace.name()),
             format!(
-                "--apply --rollback: the settings from before are restored; what had been deleted has new counters; \
-                 {who}, network namespace {}",
+                "-D -t 10.77.0.2:80: --apply --rollback, taken back; {who}, network namespace {}",
                 namespace.name()
             ),
         ]

@@ -1,9 +1,11 @@
 //! Pools in the kernel: what follows from a fact is done, drift is repaired, a restart goes on where it was.
 
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ipvs_core::{Client, Destination, Forwarding, Pool, PoolConfig, PoolEvent, Scope, Service};
+use ipvs_core::{Client, Destination, Forwarding, Pool, PoolConfig, PoolEvent, Scope, Service, ServiceId};
 
+use crate::eventually;
 use crate::namespace::Namespace;
 
 fn real(address: &str) -> Destination {
@@ -92,6 +94,79 @@ fn a_fact_that_meets_drift_makes_the_table_right() {
     let changes = pool.checked(&"192.168.1.2:80".parse().unwrap(), true).unwrap();
     assert!(client.follow(&pool, &changes).unwrap().is_done());
     assert_eq!(rules(&namespace), [SERVICE, FIRST, SECOND]);
+}
+
+#[test]
+fn a_service_that_the_configuration_drops_goes_also_if_others_changed_the_table() {
+    let namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    let mut wider = config();
+    wider.services.push(Service::new("fwmark:7".parse().unwrap()));
+    let mut pool = Pool::new(wider).unwrap();
+    client.adopt(&mut pool).unwrap();
+    let mut narrower = config();
+    narrower.servers.push(real("192.168.1.3:80"));
+    let changes = pool.set_config(narrower).unwrap();
+    // What it adds is there already, with other settings.
+    namespace.debian("-a -t 10.0.0.1:80 -r 192.168.1.3:80 -m -w 9").success();
+    namespace.debian("-A -f 8").success();
+    let applied = client.follow(&pool, &changes).unwrap();
+    assert!(applied.is_done(), "{applied:?}");
+    let third = "-a -t 10.0.0.1:80 -r 192.168.1.3:80 -m -w 1";
+    assert_eq!(rules(&namespace), ["-A -f 8 -s wlc", SERVICE, FIRST, SECOND, third]);
+}
+
+#[test]
+fn foreign_services_keep_their_counters_and_connections() {
+    let namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    for line in ["-A -t 127.0.0.2:80 -s rr", "-a -t 127.0.0.2:80 -r 127.0.0.1:8080 -m"] {
+        namespace.debian(line).success();
+    }
+    let server = TcpListener::bind("127.0.0.1:8080").unwrap();
+    let _stream = TcpStream::connect("127.0.0.2:80").unwrap();
+    let _accepted = server.accept().unwrap();
+    let foreign: ServiceId = "tcp://127.0.0.2:80".parse().unwrap();
+    // Counters lag by up to two seconds.
+    eventually(|| client.service(&foreign).unwrap().stats.connections, &1);
+    let before = client.destinations(&foreign).unwrap();
+    let mut pool = Pool::new(config()).unwrap();
+    client.adopt(&mut pool).unwrap();
+    for _ in 0..3 {
+        namespace.debian("-D -t 10.0.0.1:80").success();
+        assert_eq!(client.reconcile(&pool).unwrap().done.len(), 3);
+    }
+    let after = client.destinations(&foreign).unwrap();
+    assert_eq!((after[0].active_connections, after[0].stats.connections), (1, 1));
+    assert_eq!(after[0].destination, before[0].destination);
+}
+
+#[test]
+fn a_state_file_tells_what_the_kernel_cannot() {
+    let namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    let config = || config().with_inhibit_on_failure(true);
+    let mut pool = Pool::new(config()).unwrap();
+    client.adopt(&mut pool).unwrap();
+    // One is drained by hand, and the other failed with a weight of its own: both have weight 0 in the kernel.
+    let (first, second) = ("192.168.1.1:80".parse().unwrap(), "192.168.1.2:80".parse().unwrap());
+    for (address, weight) in [(first, 0), (second, 7)] {
+        let changes = pool.set_weight(&address, Some(weight)).unwrap();
+        client.follow(&pool, &changes).unwrap();
+    }
+    let changes = pool.checked(&second, false).unwrap();
+    client.follow(&pool, &changes).unwrap();
+    let left = rules(&namespace);
+    let state = pool.state_text();
+
+    let mut again = Pool::new(config()).unwrap();
+    again.adopt_state(&state).unwrap();
+    assert!(!client.reconcile(&again).unwrap().is_changed());
+    assert_eq!(rules(&namespace), left);
+    let changes = again.checked(&second, true).unwrap();
+    client.follow(&again, &changes).unwrap();
+    assert!(rules(&namespace).contains(&"-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 7".to_owned()));
+    assert!(rules(&namespace).contains(&"-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 0".to_owned()));
 }
 
 #[test]

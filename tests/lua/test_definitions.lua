@@ -140,7 +140,7 @@ function TestDefinitions.test_fields()
         if not (class:find "Settings" or class:find "Options" or class:find "Config") then
             for name in body:gmatch "%-%-%-@field ([a-z_]+)" do
                 local is_met = seen[class .. "." .. name] or seen[class .. "Table." .. name]
-                local is_rare = name == "interrupted" or name == "rollback_error"
+                local is_rare = name == "interrupted"
                 lu.assertIsTrue(is_met or is_rare, class .. "." .. name .. " was not met")
             end
         end

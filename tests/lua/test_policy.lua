@@ -57,7 +57,8 @@ function TestPolicy.test_apply()
         { "no_such_scheduler", 1, 1, 1 })
     result, err = lb:apply("-A -t 10.0.0.4:80\n-A -t 10.0.0.3:80 -s nosuch", { rollback = true })
     lu.assertNil(result)
-    lu.assertIsTrue(err.applied.rolled_back)
+    lu.assertEquals({ err.applied.is_done, err.applied.rollback.is_done }, { false, true })
+    lu.assertEquals(ipvs.format_rule(err.applied.rollback.done[1]), "-D -t 10.0.0.4:80")
     lu.assertEquals(#rules(), 4)
     lu.assertEquals(select(2, lb:apply "-A -f 7\n-A -f 7").line, 2)
     lu.assertErrorMsgContains("bad argument to 'apply' (scope: the service tcp://10.0.0.1:80 is not in it",
@@ -131,6 +132,12 @@ function TestPolicy.test_a_pool()
     end
 end
 
+function TestPolicy.test_ranges_of_services()
+    lu.assertEquals(ipvs.service_ids "udp://[2001:db8::9-a]:53", { "udp://[2001:db8::9]:53", "udp://[2001:db8::a]:53" })
+    lu.assertErrorMsgContains("bad argument to 'service_ids' (range: 'fwmark:9-7' ends before it begins)",
+        function() ipvs.service_ids "fwmark:9-7" end)
+end
+
 function TestPolicy.test_a_drain()
     ipvs.assert(lb:apply(RULES))
     local drain = ipvs.assert(lb:drain(WEB, FIRST))
@@ -145,8 +152,8 @@ function TestPolicy.test_a_drain()
     drain = ipvs.assert(lb:drain("udp://127.0.0.2:5353", "127.0.0.1:5353", { deadline = 60 }))
     local progress = ipvs.assert(drain:step())
     lu.assertEquals({ progress.state, progress.inactive_connections }, { "waiting", 1 })
-    lu.assertIsTrue(drain:cancel())
-    lu.assertErrorMsgContains("the drain is cancelled", function() drain:step() end)
+    lu.assertEquals({ drain:cancel(), drain:cancel() }, { true, false })
+    lu.assertEquals(ipvs.assert(drain:step()).state, "cancelled")
     lu.assertEquals(rules()[2], "-a -u 127.0.0.2:5353 -r 127.0.0.1:5353 -m -w 4")
     drain = ipvs.assert(lb:drain("udp://127.0.0.2:5353", "127.0.0.1:5353", { deadline = 0 }))
     lu.assertEquals(ipvs.assert(drain:step()).state, "deadline-passed")

@@ -210,6 +210,30 @@ def test_killed_and_started_again(start: Start, check: Check, config: Path, log:
     wait_for({WEB: {DRIPPING: 0, FIRST: 5, SECOND: 4}})
 
 
+def test_a_service_that_moves_to_another_pool_is_there_all_the_time(
+    start: Start, check: Check, config: Path, log: Path
+) -> None:
+    """Its servers are others, and its counters go on. Servers of firewall marks have the check's port."""
+    start("127.0.0.11")
+    start("127.0.0.12")
+    first = '[[pool]]\nservices = [{{ id = "tcp://10.0.0.1:80" }}{}]\nservers = [{{ id = "127.0.0.11:8080" }}]\n'
+    second = (
+        '[[pool]]\nservices = [{{ id = "fwmark:7-8" }}{}]\nservers = [{{ id = "127.0.0.12:0" }}]\ncheck.port = 8080\n'
+    )
+    moved = ', { id = "tcp://10.0.0.1:25" }'
+    config.write_text(f"interval = 0.05\n{first.format(moved)}{second.format('')}")
+    checker = check()
+    marks = {"fwmark:7": {"127.0.0.12:0": 1}, "fwmark:8": {"127.0.0.12:0": 1}}
+    wait_for({WEB: {FIRST: 1}, MAIL: {FIRST: 1}, **marks})
+    watch = ipvs.Client().watch()
+    config.write_text(f"interval = 0.05\n{first.format('')}{second.format(moved)}")
+    checker.send_signal(signal.SIGHUP)
+    wait_for({WEB: {FIRST: 1}, MAIL: {"127.0.0.12:0": 1}, **marks})
+    checker.kill()
+    assert "-D -t 10.0.0.1:25" not in log.read_text()
+    assert [change.change for change in watch.look()] == ["destination_removed", "destination_added"]
+
+
 def test_it_drains_at_its_end(check: Check, config: Path) -> None:
     """On SIGTERM connections go on until they end."""
     subprocess.run(["ip", "address", "add", "10.0.0.1/32", "dev", "lo"], check=True)
@@ -265,13 +289,17 @@ def test_a_script_decides(check: Check, config: Path, tmp_path: Path, log: Path)
         ("", "KeyError: 'pool'"),
         ('[[pool]]\nservices = [{ id = "tcp://10.0.0.1" }]', "InvalidArgument: service: 'tcp://10.0.0.1' is not an id"),
         ("intervall = 9\npool = []", "ValueError: there is no setting 'intervall'"),
-        ("interval = 0\npool = []", "ValueError: interval: 0 is not within 0 to 86400"),
+        ("interval = 0\npool = []", "ValueError: interval: 0 is not above 0 and below 86400"),
         (f'{ONE}check = {{ kind = "tpc" }}', "ValueError: check: kind: 'tpc' is none of tcp, http and script"),
+        ("drain = inf\npool = []", "ValueError: drain: inf is not above 0 and below 86400"),
+        (f"{ONE}{ONE}", "ValueError: pool: a service is in one only, once"),
+        (ONE.replace("[]", '[{ id = "127.0.0.11:0" }]'), "ValueError: check: port: {0} are not all 1 to 65535"),
+        (ONE.replace("fwmark:7", "fwmark:7-x"), "InvalidArgument: range: 'fwmark:7-x' is no range of ids"),
         (f"{ONE}rise = 0", "InvalidArgument: rise: it is 1 at least"),
         (f"{ONE}fall = -5", "InvalidArgument: fall: -5 is not within 0 to"),
         (f"{ONE}qourum = 2", "TypeError: there is no setting 'qourum'"),
-        (f"{ONE}check = {{ timeout = 0 }}", "ValueError: check: timeout: 0 is not within 0 to 86400"),
-        (f"{ONE}check = {{ timeout = inf }}", "ValueError: check: timeout: inf is not within 0 to 86400"),
+        (f"{ONE}check = {{ timeout = 0 }}", "ValueError: check: timeout: 0 is not above 0 and below 86400"),
+        (f"{ONE}check = {{ timeout = inf }}", "ValueError: check: timeout: inf is not above 0 and below 86400"),
         (f'{ONE}check = {{ kind = "http", status = "200" }}', "ValueError: check: status: '200' is not a number"),
         (ONE.replace("[[pool]]", "[pool]"), "ValueError: pool: it stands in two brackets"),
         (f'{ONE}check = {{ kind = "http", path = "/a b" }}', "ValueError: check: path: '/a b' does not begin with /"),

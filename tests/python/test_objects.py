@@ -297,3 +297,13 @@ def test_a_line_that_is_no_rule_has_its_place() -> None:
     with pytest.raises(ipvs.RuleError, match=r"^1: this changes nothing") as caught:
         ipvs.parse_rules("-L -n")
     assert (caught.value.line, caught.value.column) == (1, None)
+
+
+def test_ranges_of_services() -> None:
+    """For a pool: of the last part of an address, or of marks."""
+    assert ipvs.service_ids("tcp://10.0.0.9-10:80") == ["tcp://10.0.0.9:80", "tcp://10.0.0.10:80"]
+    assert ipvs.service_ids("fwmark:7") == ["fwmark:7"]
+    with pytest.raises(ipvs.InvalidArgument, match="range: 'fwmark:9-7' ends before it begins"):
+        ipvs.service_ids("fwmark:9-7")
+    with pytest.raises(TypeError, match="text: a str is needed"):
+        ipvs.service_ids(7)  # type: ignore[arg-type]

@@ -67,7 +67,7 @@ def test_apply(lb: ipvs.Client, witness: Witness) -> None:
     applied.check()
     assert (applied.is_done, applied.changed, applied.done) == (True, True, (*plan,))
     assert (applied.failed, applied.unknown, applied.not_sent, applied.interrupted) == ([], (), (), None)
-    assert (applied.rolled_back, applied.rollback_error) == (None, None)
+    assert (applied.rollback, applied.other_writers) == (None, [])
     assert repr(applied) == "<Applied: 2 done, 0 failed, 0 not sent>"
     assert witness() == RULES.splitlines()
     for plan in [lb.plan(RULES), lb.plan(lb.snapshot()), lb.plan(lb.current_table())]:
@@ -92,7 +92,7 @@ def test_a_scope(lb: ipvs.Client, witness: Witness) -> None:
     assert (caught.value.field, caught.value.operation) == ("scope", "apply")
 
 
-def test_a_refusal(lb: ipvs.Client, witness: Witness) -> None:
+def test_a_refusal(lb: ipvs.Client, witness: Witness, caplog: pytest.LogCaptureFixture) -> None:
     """It says what was and was not done, and nothing is taken away; what was there comes back if asked."""
     lb.apply(RULES).check()
     wanted = "-A -t 10.0.0.2:80\n-A -t 10.0.0.3:80 -s nosuch"
@@ -107,8 +107,11 @@ def test_a_refusal(lb: ipvs.Client, witness: Witness) -> None:
     assert len(witness()) == 3
     lb.flush()
     lb.apply(RULES).check()
-    applied = lb.apply(wanted, rollback=True)
-    assert (applied.rolled_back, applied.rollback_error) == (True, None)
+    with caplog.at_level(logging.INFO, logger="ipvs"):
+        back = lb.apply(wanted, rollback=True).rollback
+    assert back is not None
+    assert (back.is_done, [str(command) for command in back.done]) == (True, ["-D -t 10.0.0.2:80"])
+    assert caplog.messages == ["apply: -A -t 10.0.0.2:80 -s wlc", "apply, taken back: -D -t 10.0.0.2:80"]
     assert witness() == RULES.splitlines()
 
 
@@ -221,7 +224,7 @@ def test_changes_are_logged_with_their_reason(lb: ipvs.Client, caplog: pytest.Lo
         f"drift: -A {web} -s wrr",
         f"drift: -a {web} -r 192.168.1.2:80 -m -w 1",
         "apply: -A -f 8 -s wlc",
-        "apply: the settings from before are restored",
+        "apply, taken back: -D -f 8",
     ]
     assert {(record.name, record.levelname) for record in caplog.records} == {("ipvs", "INFO")}
 
@@ -258,11 +261,8 @@ def test_a_drain_waits(lb: ipvs.Client, witness: Witness, datagram: tuple[str, s
     """Until its deadline, and may be cancelled before; the interval is no longer than the deadline."""
     drain = lb.drain(*datagram, deadline=60)
     assert drain.step() == ("waiting", 0, 1, 0)
-    assert drain.cancel()
-    for call in [drain.step, drain.cancel]:
-        with pytest.raises(ValueError, match="the drain is cancelled"):
-            call()
-    assert list(drain.wait()) == []
+    assert [drain.cancel(), drain.cancel()] == [True, False]
+    assert [progress.state for progress in drain.wait()] == [ipvs.DrainState.CANCELLED]
     assert witness()[1] == "-a -u 127.0.0.2:5353 -r 127.0.0.1:5353 -m -w 4"
     start = time.monotonic()
     states = [progress.state for progress in lb.drain(*datagram, deadline=0.5).wait(interval=60)]
@@ -281,6 +281,7 @@ def test_a_drain_that_others_end(lb: ipvs.Client, datagram: tuple[str, str]) -> 
     drain = lb.drain(*datagram)
     lb.delete_destination(*datagram)
     assert drain.step().state is ipvs.DrainState.GONE
+    assert not drain.cancel()
 
 
 def test_other_threads_and_signals_come_while_it_waits(lb: ipvs.Client, datagram: tuple[str, str]) -> None:
@@ -332,12 +333,16 @@ def test_a_watch(lb: ipvs.Client) -> None:
     threading.Timer(0.1, lambda: ipvs.Client().apply(RULES)).start()
     assert [next(watch).settings, next(watch).settings] == [WEB, FIRST]
     assert iter(watch) is watch
+    with pytest.raises(ValueError, match="interval: it is above 0"):
+        lb.watch(interval=0)
 
 
-def test_the_sync_role(lb: ipvs.Client) -> None:
+def test_the_sync_role(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> None:
     """One call makes a director master or backup, and does nothing the second time."""
     backup = ipvs.SyncDaemon("backup", interface="lo")
-    assert [lb.set_sync_role(backup), lb.set_sync_role(backup)] == [True, False]
+    with caplog.at_level(logging.INFO, logger="ipvs"):
+        assert [lb.set_sync_role(backup), lb.set_sync_role(backup)] == [True, False]
+    assert caplog.messages == ["sync role: backup on lo"]
     assert lb.set_sync_role(ipvs.SyncDaemon("master", interface="lo"))
     listing = subprocess.run(["/usr/sbin/ipvsadm", "-L", "--daemon"], check=True, capture_output=True, text=True)
     assert [line.split()[0] for line in listing.stdout.splitlines()] == ["master"]
@@ -359,12 +364,21 @@ def test_the_lock(lb: ipvs.Client) -> None:
         ipvs.Client().lock()
 
 
-def test_other_writers(lb: ipvs.Client) -> None:
-    """A process with the name of one is found, in this namespace only."""
+def test_other_writers(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A process with the name of one is found, in this namespace only; who looks after a pool is told of it."""
     assert lb.other_writers() == []
+    pool = ipvs.Pool(services=[WEB], servers=[FIRST])
+    assert lb.adopt(pool).other_writers == []
     program = "import sys, time; open('/proc/self/comm', 'w').write('keepalived'); print(flush=True); time.sleep(60)"
     with subprocess.Popen(["python3", "-c", program], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        assert lb.other_writers() == [ipvs.OtherWriter("keepalived", other.pid)]
+        writers = [ipvs.OtherWriter("keepalived", other.pid)]
+        assert lb.other_writers() == writers
+        lb.set_weight(WEB, FIRST, 1)
+        assert lb.reconcile(pool).other_writers == writers
+        assert lb.reconcile(pool).other_writers == []
+        assert lb.adopt(pool).other_writers == writers
         other.kill()
+    message = f"keepalived (process {other.pid}) changes this table too: stop one of the two"
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [message, message]

@@ -2,7 +2,6 @@
 -- A health checker for pools of real servers, as a whole program: TCP, HTTP and script probes, quorum, sorry server. On
 -- SIGHUP it reads its file again, on SIGTERM it drains its servers and ends; killed and started again, it goes on where
 -- it was. Its argument is a file: see checker.conf.lua. Needs luaposix and luasocket, which Debian has up to Lua 5.3.
-
 local ipvs = require "ipvs"
 local posix_signal = require "posix.signal"
 local posix_wait = require "posix.sys.wait"
@@ -10,33 +9,32 @@ local socket = require "socket"
 local unistd = require "posix.unistd"
 
 local lb = assert(ipvs.connect { timeout = 5 })
-
 local function say(...) io.stderr:write("checker: ", string.format(...), "\n") end
 
 -- Probes: each is a coroutine that yields the socket it waits for, and says why the server is not well, or nothing.
 
-local function connect(server)
+local function connect(server, check)
     local host, port = server.id:match "^%[?(.-)%]?:(%d+)$"
     local connection = host:find(":", 1, true) and socket.tcp6() or socket.tcp()
     connection:settimeout(0)
-    local _, why = connection:connect(host, port)
+    local _, why = connection:connect(host, check.port or port)
     if why == "timeout" then
         coroutine.yield(connection, "writes")
-        _, why = connection:connect(host, port)
+        _, why = connection:connect(host, check.port or port)
     end
     return connection, why ~= "already connected" and why or nil
 end
 
 local probes = {}
 
-function probes.tcp(server)
-    local connection, why = connect(server)
+function probes.tcp(server, check)
+    local connection, why = connect(server, check)
     connection:close()
     return why
 end
 
 function probes.http(server, check)
-    local connection, why = connect(server)
+    local connection, why = connect(server, check)
     local line, part
     if not why then
         connection:send(("GET %s HTTP/1.0\r\nHost: %s\r\n\r\n"):format(check.path or "/", check.host or server.id))
@@ -56,7 +54,7 @@ function probes.script(server, check)
     local host, port = server.id:match "^%[?(.-)%]?:(%d+)$"
     local child = assert(unistd.fork())
     if child == 0 then
-        unistd.execp(check.program, { host, port })
+        unistd.execp(check.program, { host, check.port or port })
         unistd._exit(127)
     end
     while true do
@@ -108,23 +106,32 @@ end
 
 -- Says what was done to the table, and why.
 local function report(reason, applied, err)
-    for _, command in ipairs((applied or err.applied or { done = {} }).done) do
-        say("%s: %s", reason, ipvs.format_rule(command))
-    end
+    applied = applied or err.applied or { done = {}, other_writers = {} }
+    for _, command in ipairs(applied.done) do say("%s: %s", reason, ipvs.format_rule(command)) end
+    for _, other in ipairs(applied.other_writers) do say("%s (%d) writes this table too", other.name, other.process) end
     if err then say("%s: %s", reason, err) end
 end
 
 local function id_of(service) return type(service) == "table" and service.id or service end
 
+local function tell(pool, changes, why)
+    for _, event in ipairs(changes.events) do say("%s: %s%s", pool.name, event.message, why and ": " .. why or "") end
+    return changes
+end
+
 -- Reads the file. What is wrong with it is an error before anything is done.
 local function load_file(path)
-    local config = assert(loadfile(path))()
+    local config, taken = assert(loadfile(path))(), {}
     for number, settings in ipairs(config.pools) do
         local check = settings.check
         assert(probes[check.kind], ("check: '%s' is none of tcp, http and script"):format(check.kind))
+        for _, service in ipairs(settings.services) do
+            assert(not taken[id_of(service)], "a service is in one pool only, once")
+            taken[id_of(service)] = true
+        end
         settings.check = nil
-        local name, policy = id_of(settings.services[1]), ipvs.pool(settings)
-        config.pools[number] = { name = name, settings = settings, check = check, policy = policy }
+        local name = id_of(settings.services[1])
+        config.pools[number] = { name = name, settings = settings, check = check, policy = ipvs.pool(settings) }
     end
     return config
 end
@@ -138,9 +145,9 @@ local function begin(pools, before)
     end
     for _, pool in ipairs(pools) do
         local policy = known[pool.name]
-        if not policy then report("start", lb:adopt(pool.policy)) end
-        if policy then report("reload", lb:follow(policy, policy:set_config(pool.settings))) end
+        if policy then tell(pool, policy:set_config(pool.settings)) end
         pool.policy = policy or pool.policy
+        report(policy and "reload" or "start", lb[policy and "reconcile" or "adopt"](lb, pool.policy))
         for _, service in ipairs(pool.settings.services) do gone[id_of(service)] = nil end
     end
     for id in pairs(gone) do scope[#scope + 1] = id end
@@ -168,10 +175,7 @@ end
 local path = assert(arg[1], "usage: checker.lua FILE")
 local config = load_file(path)
 local lock = assert(lb:lock())
-for _, other in ipairs(assert(lb:other_writers())) do
-    say("%s (process %d) changes this table too: stop one of the two", other.name, other.process)
-end
-local ended, hangup = false, false
+local ended, hangup
 posix_signal.signal(posix_signal.SIGTERM, function() ended = true end)
 posix_signal.signal(posix_signal.SIGHUP, function() hangup = true end)
 
@@ -179,18 +183,14 @@ begin(config.pools, {})
 while not ended do
     local start = socket.gettime()
     probe(config.pools, function(pool, server, why)
-        local changes = pool.policy:checked(server, not why)
-        for _, event in ipairs(changes.events) do
-            say("%s: %s%s", pool.name, event.message, why and ": " .. why or "")
-        end
+        local changes = tell(pool, pool.policy:checked(server, not why), why)
         if #changes.events > 0 then report(changes.events[1].message, lb:follow(pool.policy, changes)) end
     end)
     for _, pool in ipairs(config.pools) do report("drift", lb:reconcile(pool.policy)) end
     if hangup then
         hangup = false
         local ok, new = pcall(load_file, path)
-        if ok then begin(new.pools, config.pools) else say("%s", new) end
-        config = ok and new or config
+        if not ok then say("%s", new) else begin(new.pools, config.pools) config = new end
     end
     if not ended then socket.sleep(math.max(0, (config.interval or 1) - (socket.gettime() - start))) end
 end

@@ -61,6 +61,7 @@ from ipvs._ipvs import (
     __version__,
     overview,
     parse_rules,
+    service_ids,
 )
 
 # What follows costs milliseconds, and is imported when it is asked for. Type checkers are told at once.
@@ -187,6 +188,7 @@ __all__ = [
     "__version__",
     "overview",
     "parse_rules",
+    "service_ids",
 ]
 
 

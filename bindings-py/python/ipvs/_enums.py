@@ -143,7 +143,7 @@ class DrainState(_Text):
 
     WAITING: connections are left. DRAINED: none was left, and the destination is deleted. DEADLINE_PASSED: it is
     deleted with the connections that it had. GONE: somebody else deleted it. OVERRULED: somebody else gave it a weight
-    again, and it is left alone.
+    again, and it is left alone. CANCELLED: its weight is restored.
     """
 
     WAITING = "waiting"
@@ -151,6 +151,7 @@ class DrainState(_Text):
     DEADLINE_PASSED = "deadline-passed"
     GONE = "gone"
     OVERRULED = "overruled"
+    CANCELLED = "cancelled"
 
 
 class ChangeKind(_Text):
