@@ -88,9 +88,7 @@ pub fn parse_line(line: &[u8], number: usize, resolver: &dyn Resolver) -> Result
 /// What the words of one line of a saved table ask for; nothing if there are none.
 fn rule<'a>(words: impl Iterator<Item = &'a str>, resolver: &'a dyn Resolver) -> Result<Option<Invocation>, RuleError> {
     let mut given = Given::read(words, true, resolver)?;
-    if given.has_any(const { bits(NOT_IN_RULES) })
-        && let Some(option) = given.options.iter().find(|option| NOT_IN_RULES.contains(&option.name))
-    {
+    if let Some(option) = given.first_of(NOT_IN_RULES, const { bits(NOT_IN_RULES) }) {
         let message = format!("{} does not go within rules", option.name.usage());
         return Err(given.of_command(RuleError::refused(message).at(option.position)));
     }
@@ -372,9 +370,8 @@ impl<'a> Given<'a> {
                 return Err(RuleError::refused(message).at(option.value_position));
             }
         }
-        let first_of = |names: &[Name]| self.options.iter().find(|option| names.contains(&option.name));
         for (one, other) in spec.conflicts {
-            if let (Some(one), Some(other)) = (first_of(one), first_of(other)) {
+            if let (Some(one), Some(other)) = (self.first_of(one, bits(one)), self.first_of(other, bits(other))) {
                 let message = format!("{} and {} exclude each other", one.name.usage(), other.name.usage());
                 return Err(RuleError::refused(message).at(one.position.max(other.position)));
             }
@@ -401,8 +398,9 @@ impl<'a> Given<'a> {
         self.names & name.bit() != 0
     }
 
-    fn has_any(&self, names: u128) -> bool {
-        self.names & names != 0
+    /// The first option that is one of these. Their bits tell soon that none is, as in nearly every rule.
+    fn first_of(&self, names: &[Name], bits: u128) -> Option<&Typed<'a>> {
+        if self.names & bits == 0 { None } else { self.options.iter().find(|option| names.contains(&option.name)) }
     }
 
     /// An option is wrong for this reason.
@@ -642,9 +640,7 @@ impl<'a> Given<'a> {
             self.get(Name::TunNocsum).map(|_| (Name::TunNocsum, TunnelChecksum::Off))
         };
         if !self.has(Name::Ipip) {
-            if self.has_any(const { bits(OF_TUNNELS) })
-                && let Some(option) = self.options.iter().find(|option| OF_TUNNELS.contains(&option.name))
-            {
+            if let Some(option) = self.first_of(OF_TUNNELS, const { bits(OF_TUNNELS) }) {
                 return Err(self.wrong(option.name, "goes with -i, --ipip only"));
             }
             let masquerade = self.has(Name::Masquerading);
@@ -789,7 +785,8 @@ fn number<T: FromStr>(field: &'static str, text: &str, range: &str) -> Result<T,
     digits.parse().map_err(|_| InvalidArgument::new(field, format!("'{text}' is not {range}")))
 }
 
-/// Reads `HOST[:PORT]`. An IPv6 address with a port is in brackets, as the name of a host is for its IPv6 address; without them every colon is the address's.
+/// Reads `HOST[:PORT]`. An IPv6 address with a port is in brackets, as the name of a host is for its IPv6 address; without
+/// them every colon is the address's.
 fn address(
     field: &'static str,
     text: &str,
@@ -828,10 +825,7 @@ fn address(
             None => Err(wrong()),
         };
     }
-    let (host, rest) = match text.bytes().position(|byte| byte == b':') {
-        Some(colon) => (&text[..colon], Some(&text[colon + 1..])),
-        None => (text, None),
-    };
+    let (host, rest) = text.split_once(':').map_or((text, None), |(host, rest)| (host, Some(rest)));
     let address = match host.parse::<Ipv4Addr>() {
         Ok(address) => Some(address.into()),
         Err(_) if rest.is_some_and(|rest| rest.contains(':')) => {
@@ -844,6 +838,8 @@ fn address(
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::rules::{Numeric, RuleErrorKind};
 
@@ -1208,6 +1204,48 @@ mod tests {
         let lines: Vec<Line> = parse_rules(text, &Numeric).collect::<Result<_, _>>().unwrap();
         assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [3, 4, 5]);
         assert_eq!(lines[1].invocation, Invocation::Change(Command::Flush));
+    }
+
+    #[test]
+    fn words_stand_between_blanks_and_before_a_comment() {
+        for (line, expected) in [
+            ("ipvsadm", &[][..]),
+            ("ipvsadm # x", &[]),
+            ("\tipvsadm\t-C", &["-C"]),
+            ("ipvsadmx -C", &["ipvsadmx", "-C"]),
+            ("ipvsadm#x", &["ipvsadm#x"]),
+            ("ipvsadm ipvsadm", &["ipvsadm"]),
+            ("-s rr#x", &["-s", "rr#x"]),
+            ("-s #rr", &["-s"]),
+            ("-C\r", &["-C"]),
+            ("-s\x0crr", &["-s", "rr"]),
+            ("-s\x0brr", &["-s\x0brr"]),
+        ] {
+            assert_eq!(words(line).collect::<Vec<_>>(), expected, "{line:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn words_are_as_the_standard_library_splits_them(line in "(ipvsadm| ){0,2}[-a#é \t\r\x0b\x0c\u{85}\u{2003}]{0,20}") {
+            let plain = line.split_ascii_whitespace().take_while(|word| !word.starts_with('#'));
+            let plain = plain.enumerate().filter(|(place, word)| (*place, *word) != (0, "ipvsadm")).map(|(_, word)| word);
+            prop_assert_eq!(words(&line).collect::<Vec<_>>(), plain.collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_within_rules_is_refused_there() {
+        for name in NOT_IN_RULES {
+            let spec = name.spec();
+            let value = if matches!(spec.value, Value::None) { "" } else { " 1" };
+            let option = format!("--{}{value}", spec.long);
+            let line = if name.command().is_some() { option } else { format!("-L {option}") };
+            let error = parse_line(line.as_bytes(), 1, &Numeric).unwrap_err();
+            assert!(error.to_string().contains("does not go within rules"), "{line}: {error}");
+        }
+        // How the program is run is no line's business.
+        assert!(EVERYWHERE.iter().all(|name| *name == Name::Sort || NOT_IN_RULES.contains(name)));
     }
 
     #[test]

@@ -146,24 +146,21 @@ impl Transport {
             cmd: GenlCtrlCmd::GetFamily,
             nlas: vec![GenlCtrlAttrs::FamilyName(name.to_owned())],
         });
-        let mut request = vec![0; message.buffer_len()];
-        message.emit(&mut request);
+        let request = |out: &mut Vec<u8>| {
+            let start = out.len();
+            out.resize(start + message.buffer_len(), 0);
+            message.emit(&mut out[start..]);
+        };
         let mut id = None;
-        let answer = self.exchange(
-            GENL_ID_CTRL,
-            |out| out.extend_from_slice(&request),
-            Mode::Acknowledge,
-            deadline,
-            |message| {
-                for attribute in NlasIterator::new(message.get(GENL_HDRLEN..).unwrap_or_default()) {
-                    let attribute = attribute?;
-                    if attribute.kind() == CTRL_ATTR_FAMILY_ID {
-                        id = Some(parse_u16(attribute.value())?);
-                    }
+        let answer = self.exchange(GENL_ID_CTRL, request, Mode::Acknowledge, deadline, |message| {
+            for attribute in NlasIterator::new(message.get(GENL_HDRLEN..).unwrap_or_default()) {
+                let attribute = attribute?;
+                if attribute.kind() == CTRL_ATTR_FAMILY_ID {
+                    id = Some(parse_u16(attribute.value())?);
                 }
-                Ok(())
-            },
-        );
+            }
+            Ok(())
+        });
         match answer {
             Err(Failure::Refused(Refusal { errno, .. })) if errno == Errno::NOENT.raw_os_error() => {
                 Err(Failure::NoFamily)
@@ -172,8 +169,8 @@ impl Transport {
         }
     }
 
-    /// Sends one request of this type, which `request` writes, and gives every message of its answer to `reply`, without the netlink header. Says in
-    /// how many datagrams the answer came.
+    /// Sends one request of this type, which `request` writes, and gives every message of its answer to `reply`, without the
+    /// netlink header. Says in how many datagrams the answer came.
     pub fn exchange(
         &mut self,
         message_type: u16,

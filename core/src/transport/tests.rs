@@ -100,6 +100,19 @@ fn exchange(mode: Mode, datagrams: &[Vec<u8>]) -> (Result<(), Failure>, Vec<Vec<
 }
 
 #[test]
+fn the_length_of_a_request_is_without_what_pads_it() {
+    let (mut transport, kernel) = pair();
+    let odd = |out: &mut Vec<u8>| out.extend_from_slice(b"odd..");
+    transport.chunk(42, [odd, odd].into_iter(), odd, &mut Deadline::new(Some(Duration::ZERO)));
+    let mut buffer = [0; 128];
+    let (length, _) = rustix::net::recv(&kernel, &mut buffer, RecvFlags::empty()).unwrap();
+    let expected = [(0, 1), (0, 2), (NLM_F_ACK, 3)]
+        .map(|(flags, sequence)| message(42, NLM_F_REQUEST | flags, sequence, b"odd.."));
+    assert_eq!(expected[0][..4], 21_u32.to_ne_bytes());
+    assert_eq!(buffer[..length], expected.concat());
+}
+
+#[test]
 fn a_request_has_header_flags_and_a_new_sequence_number() {
     let (mut transport, kernel) = pair();
     for sequence in [1, 2] {

@@ -165,29 +165,29 @@ fn nested<T>(
     Err(format!("no {name}").into())
 }
 
-/// The answer to `get_service`, or one message of the answer to `get_services`.
+/// The answer to [`Request::GetService`], or one message of the answer to [`Request::GetServices`].
 pub(crate) fn parse_service(message: &[u8]) -> Result<ServiceEntry, DecodeError> {
     nested(message, (IPVS_CMD_ATTR_SERVICE, "IPVS_CMD_ATTR_SERVICE"), service::parse_entry)
 }
 
-/// One message of the answer to `get_destinations` of a service of the given family.
+/// One message of the answer to [`Request::GetDestinations`] of a service of the given family.
 pub(crate) fn parse_destination(message: &[u8], service_family: Family) -> Result<DestinationEntry, DecodeError> {
     nested(message, (IPVS_CMD_ATTR_DEST, "IPVS_CMD_ATTR_DEST"), |attributes| {
         destination::parse_entry(attributes, service_family)
     })
 }
 
-/// Whether a message of the answer to `get_destinations` says what kind of tunnel it is: kernels since 5.3 always do.
+/// Whether a message of the answer to [`Request::GetDestinations`] says what kind of tunnel it is: kernels since 5.3 always do.
 pub(crate) fn names_tunnel_type(message: &[u8]) -> Result<bool, DecodeError> {
     nested(message, (IPVS_CMD_ATTR_DEST, "IPVS_CMD_ATTR_DEST"), destination::names_tunnel_type)
 }
 
-/// One message of the answer to `get_daemons`.
+/// One message of the answer to [`Request::GetDaemons`].
 pub(crate) fn parse_daemon(message: &[u8]) -> Result<SyncDaemon, DecodeError> {
     nested(message, (IPVS_CMD_ATTR_DAEMON, "IPVS_CMD_ATTR_DAEMON"), daemon::parse_entry)
 }
 
-/// The answer to `get_timeouts`.
+/// The answer to [`Request::GetTimeouts`].
 pub(crate) fn parse_timeouts(message: &[u8]) -> Result<Timeouts, DecodeError> {
     // A kernel that was built without a protocol says nothing of it.
     let mut timeouts = Timeouts { tcp: 0, tcp_fin: 0, udp: 0 };
@@ -201,7 +201,7 @@ pub(crate) fn parse_timeouts(message: &[u8]) -> Result<Timeouts, DecodeError> {
     Ok(timeouts)
 }
 
-/// The answer to `get_info`.
+/// The answer to [`Request::GetInfo`].
 pub(crate) fn parse_info(message: &[u8]) -> Result<Info, DecodeError> {
     info::parse_info(attributes_of(message)?)
 }

@@ -17,9 +17,12 @@ pub(crate) fn emitted(command: &Command) -> Vec<u8> {
 }
 
 pub(super) fn asked(request: Request<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    // Behind what is there already, as within a chunk.
+    let mut bytes = vec![0xff; 20];
     request.append(&mut bytes);
-    bytes
+    let request = bytes.split_off(20);
+    assert_eq!(bytes, [0xff; 20]);
+    request
 }
 
 fn counters(numbers: [u64; 10]) -> Stats {
