@@ -91,10 +91,10 @@ bench-build: setup
 
 # The same programs under the kernel that users run; the library's own figures need no second one.
 bench-debian-kernel: debian-kernel bench-build
-	cargo bench --package ipvs-tests --config \
-		'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "1800", "--"]' -- ipvsadm
-	cargo bench --package ipvs-tests --config \
-		'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "1800", "--"]' -- python
+	for part in ipvsadm python lua; do \
+		cargo bench --package ipvs-tests --config \
+			'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "1800", "--"]' -- $$part || exit; \
+	done
 
 format:
 	cargo fmt --all

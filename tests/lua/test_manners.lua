@@ -59,12 +59,17 @@ function TestManners.test_a_deadline_is_kept()
     for number = 1, 20000 do rules[number] = "-A -f " .. number end
     local lb = ipvs.assert(ipvs.connect { timeout = 0.000001 })
     ipvs.assert(lb:restore(table.concat(rules, "\n")))
-    local begin = os.clock()
-    ipvs.assert(ipvs.assert(ipvs.connect()):snapshot())
-    local whole = os.clock() - begin
-    begin = os.clock()
+    local function seconds()
+        local file = assert(io.open "/proc/uptime")
+        return file:read "*n", file:close()
+    end
+    local patient = ipvs.assert(ipvs.connect { timeout = 60 })
+    local begin = seconds()
+    ipvs.assert(patient:services())
+    local whole = seconds() - begin
+    begin = seconds()
     local nothing, err = lb:services()
-    lu.assertTrue(os.clock() - begin < whole / 2)
+    lu.assertTrue(seconds() - begin < whole / 2, whole)
     lu.assertNil(nothing)
     lu.assertEquals({ err.kind, err.operation }, { "timed_out", "services" })
     lu.assertStrContains(tostring(err), "no answer from the kernel within 1µs")

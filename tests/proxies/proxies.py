@@ -170,8 +170,8 @@ class Proxy:
 
     def descriptors(self) -> list[Descriptors]:
         """Return what each process has open, the first one's before its workers'."""
-        found = []
-        for pid in (self.process.pid, *sorted(self.workers())):
+        found = [descriptors(self.process.pid)]
+        for pid in sorted(self.workers()):
             # A worker of before a reload may end just now.
             with suppress(FileNotFoundError, ProcessLookupError):
                 found.append(descriptors(pid))

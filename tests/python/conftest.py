@@ -6,9 +6,11 @@ import ctypes
 import itertools
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import ipvs
 import pytest
 
 CLONE_NEWNET = 0x4000_0000
@@ -49,3 +51,12 @@ def witness() -> Witness:
         return [line.rstrip() for line in saved.stdout.splitlines()]
 
     return rules
+
+
+def lists(lb: ipvs.Client, count: int) -> bool:
+    """Say whether so many services are listed: a listing may miss some while the namespaces of other tests go away."""
+    for _ in range(100):
+        if len(lb.services()) == count:
+            return True
+        time.sleep(0.05)
+    return False

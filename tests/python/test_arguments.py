@@ -112,6 +112,7 @@ TYPES: list[tuple[Make, str]] = [
     (lambda: ipvs.Command.add_destination(WEB, REAL, weight=None), "weight: an int is needed, not NoneType"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.add_destination(WEB, ipvs.Destination(REAL), weight=5), "has its settings already"),
     (lambda: ipvs.Command.set_timeouts((1, 2)), "timeouts: a Timeouts is needed, not tuple"),  # type: ignore[arg-type]
+    (lambda: ipvs.Destination(REAL, **{"\udc80": 1}), "there is no setting '\ufffd\ufffd\ufffd'"),  # type: ignore[arg-type]
     (lambda: ipvs.Client(5), "positional"),  # type: ignore[call-arg]
     (lambda: ipvs.Client(timeout="5"), "timeout: a number of seconds is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Client(netns=5), "netns: a str is needed, not int"),  # type: ignore[arg-type]
@@ -151,3 +152,45 @@ def test_types(make: Make, message: str) -> None:
     """What is of another type is a TypeError."""
     with pytest.raises(TypeError, match=re.escape(message)):
         make()
+
+
+#: With a value for each, and one that is wrong.
+KEYWORDS: dict[str, Any] = {
+    "forwarding": "tunnel",
+    "tunnel": ipvs.Tunnel("gue", 5555),
+    "weight": 7,
+    "upper_threshold": 9,
+    "lower_threshold": 3,
+}
+WRONG: dict[str, Any] = {
+    "forwarding": "x",
+    "tunnel": 5,
+    "weight": -1,
+    "upper_threshold": "x",
+    "lower_threshold": 1.5,
+}
+
+
+def test_the_settings_of_a_destination_are_keywords_of_each_method() -> None:
+    """Each means the same wherever it stands, and so does what is wrong with it."""
+    wanted = ipvs.Destination(REAL, **KEYWORDS)
+    lb = ipvs.Client()
+    lb.add_service(SERVICE)
+    add, edit = ipvs.Command.add_destination, ipvs.Command.edit_destination
+    assert add(SERVICE, REAL, **KEYWORDS) == add(SERVICE, wanted)
+    assert edit(SERVICE, REAL, **KEYWORDS) == edit(SERVICE, wanted)
+    methods: list[Callable[..., object]] = [lb.add_destination, lb.edit_destination, lb.ensure_destination]
+    for method in methods:
+        method(SERVICE, REAL, **KEYWORDS)
+        assert [entry.destination for entry in lb.destinations(SERVICE)] == [wanted]
+        lb.edit_destination(SERVICE, REAL)
+        if method is methods[-2]:
+            lb.remove_destination(SERVICE, REAL)
+    for name, value in WRONG.items():
+        with pytest.raises((TypeError, ValueError)) as expected:
+            ipvs.Destination(REAL, **{name: value})
+        for method in [add, edit, *methods]:
+            with pytest.raises(expected.type, match=f"^{re.escape(str(expected.value))}$"):
+                method(SERVICE, REAL, **{name: value})
+            with pytest.raises(TypeError, match="has its settings already"):
+                method(SERVICE, wanted, **{name: value})

@@ -11,7 +11,7 @@ import time
 
 import ipvs
 import pytest
-from conftest import Witness
+from conftest import Witness, lists
 
 WEB = ipvs.Service("tcp://10.0.0.1:80", scheduler="wrr")
 
@@ -106,7 +106,7 @@ def test_other_threads_run_meanwhile(lb: ipvs.Client) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
-    assert len(lb.services()) == 40
+    assert lists(lb, 40)
 
 
 def test_the_lock_is_released_while_the_kernel_works(lb: ipvs.Client) -> None:
@@ -153,15 +153,15 @@ def test_a_child_made_during_an_exchange_works() -> None:
             if child == 0:
                 grandchild = os.fork()
                 if grandchild == 0:
-                    os._exit(0 if len(lb.services()) == 200 else 1)
+                    os._exit(0 if lists(lb, 200) else 1)
                 well = os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]) == 0
-                os._exit(0 if well and len(lb.services()) == 200 else 1)
+                os._exit(0 if well and lists(lb, 200) else 1)
             assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     finally:
         done.set()
         for thread in threads:
             thread.join()
-    assert len(lb.services()) == 200
+    assert lists(lb, 200)
 
 
 def test_signals_all_the_time_disturb_nothing() -> None:
@@ -178,7 +178,7 @@ def test_signals_all_the_time_disturb_nothing() -> None:
     try:
         for port in range(1, 301):
             lb.add_service(ipvs.Service(f"tcp://10.0.0.1:{port}"))
-            assert len(lb.services()) == port
+            assert lists(lb, port)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
