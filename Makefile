@@ -8,12 +8,13 @@ unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
 GUEST := tests/guest/run
 
 .PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-python \
-	test-package test-lua test-proxies proxies test-checkers keepalived format clean
+	test-package test-lua test-proxies proxies test-checkers keepalived test-faults format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
 
-test: test-unit test-guest test-kernel test-python test-package test-lua test-proxies test-checkers
+# With `-j2` two parts go on at once, each guest on a processor of its own.
+test: test-unit test-guest test-package test-kernel test-python test-lua test-checkers test-proxies test-faults
 
 # Everything below here is a part of the two above.
 
@@ -39,7 +40,11 @@ test-debian-kernel: debian-kernel
 	python -m pytest -m debian_kernel tests/guest
 
 test-kernel: build
-	cargo test --config tests/guest/cargo.toml --package ipvs-tests
+	cargo test --config tests/guest/cargo.toml --package ipvs-tests --test kernel --test reload
+
+# What is killed, what runs out, what others do meanwhile: four minutes.
+test-faults: build
+	cargo test --config tests/guest/cargo.toml --package ipvs-tests --test faults
 
 test-python: build
 	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/python
