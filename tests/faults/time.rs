@@ -1,0 +1,60 @@
+//! The clock on the wall is not the one that deadlines are measured by.
+
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ipvs_core::{ApplyOptions, Client, DrainOptions, DrainState, Table};
+use rustix::time::{ClockId, Timespec, clock_settime};
+
+use crate::alone;
+use crate::namespace::{built, run_with_input};
+
+/// Sets the guest's clock.
+fn set_clock(time: SystemTime) {
+    let since = time.duration_since(UNIX_EPOCH).unwrap();
+    let time = Timespec { tv_sec: since.as_secs().try_into().unwrap(), tv_nsec: since.subsec_nanos().into() };
+    clock_settime(ClockId::Realtime, time).unwrap();
+}
+
+#[test]
+fn a_clock_that_is_set_back_moves_no_deadline() {
+    let (_alone, _namespace) = alone();
+    let client = Client::connect().unwrap();
+    let rules = "-A -t 127.0.0.2:80 -s rr\n-a -t 127.0.0.2:80 -r 127.0.0.1:8080 -m -w 5\n";
+    let wanted = Table::from_rules(rules).unwrap();
+    let id = "tcp://127.0.0.2:80".parse().unwrap();
+    let server = TcpListener::bind("127.0.0.1:8080").unwrap();
+    for hours in [1, 24 * 365] {
+        client.apply(&wanted, &ApplyOptions::default()).unwrap();
+        let _connection = TcpStream::connect("127.0.0.2:80").unwrap();
+        let _accepted = server.accept().unwrap();
+        let deadline = Duration::from_secs(1);
+        let begin = Instant::now();
+        let options = DrainOptions::default().with_deadline(Some(deadline));
+        let mut drain = client.drain(&id, &"127.0.0.1:8080".parse().unwrap(), options).unwrap();
+        let now = SystemTime::now();
+        set_clock(now - Duration::from_secs(3600 * hours));
+        assert_eq!(drain.step(&client).unwrap().state, DrainState::Waiting);
+        while drain.step(&client).unwrap().state == DrainState::Waiting {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let passed = begin.elapsed();
+        assert_eq!(drain.state(), DrainState::DeadlinePassed);
+        assert!(passed >= deadline && passed < 10 * deadline, "{passed:?}");
+
+        // The program's own waiting is by the same clock.
+        client.apply(&wanted, &ApplyOptions::default()).unwrap();
+        let begin = Instant::now();
+        let set = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(300));
+            set_clock(now - Duration::from_secs(7200 * hours));
+        });
+        let drain = ["--drain", "-t", "127.0.0.2:80", "-r", "127.0.0.1:8080", "--deadline", "1"];
+        run_with_input(built("ipvsadm"), drain, "").success();
+        let passed = begin.elapsed();
+        assert!(passed >= deadline && passed < 10 * deadline, "{passed:?}");
+        set.join().unwrap();
+        set_clock(now + passed);
+    }
+}
