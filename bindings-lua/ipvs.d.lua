@@ -192,14 +192,14 @@ local ipvs = {}
 
 ---What became of a table that was applied.
 ---@class ipvs.Applied
----@field changed boolean Whether anything was changed.
+---@field is_changed boolean Whether anything was changed, or may have been.
 ---@field is_done boolean Whether the table is what it should be.
 ---@field done ipvs.Command[]
 ---@field failed ipvs.AppliedFailure[]
 ---@field unknown ipvs.Command[] What was sent, and whether it was done is not known.
----@field not_sent ipvs.Command[] Where something was refused: what takes away there, and deletions of services.
+---@field not_sent ipvs.Command[] What takes away, where something was refused and nobody would be left to answer.
 ---@field interrupted? ipvs.Error What ended it before its end.
----@field other_writers ipvs.OtherWriter[] Who else may have changed a pool's services.
+---@field other_writers ipvs.OtherWriter[] Who else may have changed the table.
 ---@field rollback? ipvs.Applied What became of restoring the settings from before, if that was asked for and needed.
 
 ---@class ipvs.AppliedFailure
@@ -230,7 +230,7 @@ local ipvs = {}
 
 ---@class ipvs.PoolServer
 ---@field id string
----@field up boolean
+---@field is_up boolean
 ---@field weight integer That it has while it is well.
 
 ---@class ipvs.DrainOptions
@@ -494,6 +494,12 @@ function client:save() end
 ---@return ipvs.Report? report
 ---@return ipvs.Error? err
 function client:restore(text, options) end
+
+---The settings of the services that a scope names, of all without one.
+---@param scope? string|string[] Ids, networks (`"10.0.0.0/24"`), marks (`"fwmark:1-99"`).
+---@return ipvs.ServiceTable[]? table Without counters.
+---@return ipvs.Error? err
+function client:current_table(scope) end
 
 ---What `apply` would do now.
 ---@param table string|ipvs.ServiceTable[] Rules, or services with `destinations`.

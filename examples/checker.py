@@ -1,9 +1,8 @@
 """A health checker for pools of real servers, as a whole program: TCP, HTTP and script probes, quorum, sorry server.
 
-Each round asks all servers at once, each for `timeout` seconds at most, and ends with the slowest one. What others
-change in the services of its pools is mended; the rest of the table is left alone. On SIGHUP it reads its file again;
-on SIGTERM it drains its servers and ends, at once on a second one; on SIGINT it leaves the table as it is. Killed and
-started again, it goes on as before.
+Each round asks all servers at once, and ends with the slowest one. What others change in its services is mended. On
+SIGHUP it reads its file again; on SIGTERM it drains its servers and ends, at once on a second one; on SIGINT it leaves
+the table as it is. Killed and started again, it goes on as before.
 
 usage: checker.py FILE    (checker.toml beside this is one; needs Python 3.11)
 """
@@ -87,13 +86,12 @@ class Pool:
         """Read it; what it does not know is an error."""
         forwarding = settings.pop("forwarding", "masquerade")
         self.check = Check(**settings.pop("check", {}))
-        services = [(ipvs.service_ids(entry.pop("id")), entry) for entry in settings.pop("services")]
-        self.services = [ipvs.Service(name, **entry) for ids, entry in services for name in ids]
+        self.services = [ipvs.Service(i, **s) for s in settings.pop("services") for i in ipvs.service_ids(s.pop("id"))]
+        self.ids = {service.id for service in self.services}
         self.servers = [ipvs.Destination(**{"forwarding": forwarding, **server}) for server in settings.pop("servers")]
         if sorry := settings.get("sorry_server"):
             settings["sorry_server"] = ipvs.Destination(**{"forwarding": forwarding, **sorry})
-        ports = {self.check.port or server.port for server in self.servers}
-        require(ports <= set(range(1, 65536)), f"check: port: {ports} are not all 1 to 65535")
+        require(all(0 < (self.check.port or server.port) < 2**16 for server in self.servers), "check: port: is none")
         self.settings = {**settings, "services": self.services, "servers": self.servers}
         self.policy = ipvs.Pool(**self.settings)
 
@@ -112,27 +110,28 @@ def read(file: Path) -> tuple[float, float, list[Pool]]:
     return interval, drain, pools
 
 
-def act(change: Callable[..., ipvs.Applied], *arguments: object, **options: object) -> None:
+def act(change: Callable[..., ipvs.Applied], *arguments: object, **options: object) -> bool:
     """Change the table, which `ipvs` logs. What fails is said, and tried again by the next round."""
     try:
         change(*arguments, **options).check()
     except ipvs.Error as error:
         log.error("%s", error)  # noqa: TRY400, the message says it all
+        return False
+    return True
 
 
-def begin(lb: ipvs.Client, pools: list[Pool], before: list[Pool]) -> None:
-    """Start pools. Those of before go on with what they know; what no pool has any more is deleted, last of all."""
+def settle(lb: ipvs.Client, pools: list[Pool], before: list[Pool], gone: set[str]) -> None:
+    """Let pools go on with what those of before know, and make the table theirs; what is gone goes last, or later."""
     known = {pool.services[0].id: pool.policy for pool in before}
     for pool in pools:
         if policy := known.get(pool.services[0].id):
             for event in policy.set_config(**pool.settings).events:
                 log.warning("%s: %s", pool.services[0], event.message)
             pool.policy = policy
-            act(lb.apply, policy.table(), scope=pool.services)
-        else:
-            act(lb.adopt, pool.policy)
-    ids = [{service.id for pool in some for service in pool.services} for some in (before, pools)]
-    act(lb.apply, ipvs.Table(), scope=ids[0] - ids[1])
+    ours, old = ({id_ for pool in some for id_ in pool.ids} for some in (pools, before))
+    gone |= old - ours
+    if act(lb.apply, [pair for pool in pools for pair in pool.policy.table()], scope=ours | gone):
+        gone.clear()
 
 
 def look(lb: ipvs.Client, pools: list[Pool], threads: ThreadPoolExecutor) -> None:
@@ -165,18 +164,19 @@ def drain(lb: ipvs.Client, pools: list[Pool], seconds: float) -> None:
 
 def run(lb: ipvs.Client, file: Path) -> None:
     """Check until a signal ends it."""
-    interval, seconds, pools = read(file)
-    begin(lb, pools, [])
+    (interval, seconds, pools), gone = read(file), set[str]()
+    for pool in pools:
+        act(lambda applied: applied, lb.adopt(pool.policy))
     with ThreadPoolExecutor(max_workers=1000) as threads:
         look(lb, pools, threads)
         while (number := asked_within(interval)) in (None, signal.SIGHUP):
-            if number:
-                before = pools
-                try:
-                    interval, seconds, pools = read(file)
-                except (OSError, ValueError, TypeError, KeyError) as error:
-                    log.error("%s: %s: %s", file, type(error).__name__, error)  # noqa: TRY400
-                begin(lb, pools, before)
+            before = pools
+            try:
+                interval, seconds, pools = read(file) if number else (interval, seconds, pools)
+            except (OSError, ValueError, TypeError, KeyError) as error:
+                log.error("%s: %s: %s", file, type(error).__name__, error)  # noqa: TRY400
+            if number or gone:
+                settle(lb, pools, before, gone)
             look(lb, pools, threads)
     if number == signal.SIGTERM:
         drain(lb, pools, seconds)

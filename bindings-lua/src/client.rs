@@ -72,6 +72,7 @@ const METHODS: &[(&str, usize, Method)] = &[
     ("batch", 1, batch),
     ("save", 0, save),
     ("restore", 2, restore),
+    ("current_table", 1, current_table),
     ("plan", 2, plan),
     ("apply", 2, apply),
     ("adopt", 1, adopt),
@@ -269,6 +270,11 @@ fn clear(value: &LuaValue) -> Reading<bool> {
     let clear = fields.take("clear", switch)?.unwrap_or_default();
     fields.finish()?;
     Ok(clear)
+}
+
+fn current_table(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
+    let scope = arguments.next(|value| optional(value, |value| table::scope("scope", value)))?.unwrap_or_default();
+    Ok(LuaValue::Table(table::to_lua(lua, &client.current_table(&scope)?)?))
 }
 
 fn plan(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {

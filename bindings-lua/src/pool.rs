@@ -61,7 +61,7 @@ const METHODS: &[(&str, usize, Method)] = &[
     ("table", 0, wanted),
     ("servers", 0, servers),
     ("has_quorum", 0, |_, pool, _| Ok(LuaValue::Boolean(pool.0.borrow().has_quorum()))),
-    ("state", 0, |lua, pool, _| Ok(pool.0.borrow().state_text().into_lua(lua)?)),
+    ("state", 0, |lua, pool, _| Ok(pool.0.borrow().state().into_lua(lua)?)),
     ("adopt_state", 1, adopt_state),
 ];
 
@@ -129,17 +129,7 @@ fn set_config(lua: &Lua, pool: &LuaPool, arguments: &mut Arguments) -> Answer {
 
 /// The table that it wants, as a snapshot shows one.
 fn wanted(lua: &Lua, pool: &LuaPool, _: &mut Arguments) -> Answer {
-    let services = lua.create_table()?;
-    for (wanted, destinations) in pool.0.borrow().table().services() {
-        let entry = service::to_lua(lua, wanted)?;
-        let list = lua.create_table()?;
-        for wanted in destinations {
-            list.raw_push(destination::to_lua(lua, wanted)?)?;
-        }
-        entry.raw_set("destinations", list)?;
-        services.raw_push(entry)?;
-    }
-    Ok(LuaValue::Table(services))
+    Ok(LuaValue::Table(table::to_lua(lua, &pool.0.borrow().table())?))
 }
 
 /// What is known of each server.
@@ -148,7 +138,7 @@ fn servers(lua: &Lua, pool: &LuaPool, _: &mut Arguments) -> Answer {
     for (server, state) in pool.0.borrow().servers() {
         let entry = lua.create_table()?;
         entry.raw_set("id", server.address.to_string())?;
-        entry.raw_set("up", state.is_up)?;
+        entry.raw_set("is_up", state.is_up)?;
         entry.raw_set("weight", state.weight.unwrap_or(server.weight))?;
         servers.raw_push(entry)?;
     }

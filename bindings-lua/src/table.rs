@@ -57,13 +57,28 @@ pub(crate) fn options(value: &LuaValue) -> Reading<ipvs_core::ApplyOptions> {
 }
 
 /// One part as text, or a list of them.
-fn scope(name: &'static str, value: &LuaValue) -> Reading<Scope> {
+pub(crate) fn scope(name: &'static str, value: &LuaValue) -> Reading<Scope> {
     if value.is_string() {
         return Ok(Scope::Only(vec![parsed::<ScopePart>(name, value)?]));
     }
     let list = value.as_table().ok_or_else(|| wrong_type(name, "a string or a list of strings", value))?;
     let parts = list.sequence_values::<LuaValue>().map(|part| parsed::<ScopePart>(name, &part?));
     parts.collect::<Reading<_>>().map(Scope::Only)
+}
+
+/// A list of services that each have a list `destinations`, as a snapshot, without counters.
+pub(crate) fn to_lua(lua: &Lua, table: &Table) -> LuaResult<LuaTable> {
+    let services = lua.create_table()?;
+    for (wanted, destinations) in table.services() {
+        let entry = service::to_lua(lua, wanted)?;
+        let list = lua.create_table()?;
+        for wanted in destinations {
+            list.raw_push(destination::to_lua(lua, wanted)?)?;
+        }
+        entry.raw_set("destinations", list)?;
+        services.raw_push(entry)?;
+    }
+    Ok(services)
 }
 
 /// `additions` and `removals`, lists of commands as data.
@@ -100,7 +115,7 @@ pub(crate) fn answer(lua: &Lua, applied: &Applied) -> Answer {
 
 fn applied_to_lua(lua: &Lua, applied: &Applied) -> LuaResult<LuaTable> {
     let table = lua.create_table()?;
-    table.raw_set("changed", applied.is_changed())?;
+    table.raw_set("is_changed", applied.is_changed())?;
     table.raw_set("is_done", applied.is_done())?;
     table.raw_set("done", commands(lua, &applied.done)?)?;
     let failed = lua.create_table()?;

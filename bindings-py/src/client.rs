@@ -532,10 +532,10 @@ impl Client {
     /// Makes the table, or those services that the scope names, what it should be with the fewest commands, and says in an
     /// Applied what became of them. `table` is a Table, rules, or pairs of a Service and its destinations, such as a snapshot.
     ///
-    /// What is right is not touched and keeps its counters and connections; what adds comes before what takes away. If the
-    /// kernel refuses anything that adds, nothing is taken away from the same service, and no service is deleted. A table that others change meanwhile is looked at again, up to
-    /// five times. With `rollback`, the settings from before are restored when something is refused; what was deleted comes
-    /// back without its counters. Each change is logged at the level INFO.
+    /// What is right is not touched and keeps its counters and connections; what adds comes before what takes away. If the kernel
+    /// refuses anything that adds, what takes away is held back where nobody would be left to answer. A table that others change
+    /// meanwhile is looked at again, five times in all. With `rollback`, the settings from before are restored when something is
+    /// refused; what was deleted comes back without its counters. Each change is logged at the level INFO.
     #[pyo3(
         signature = (table, *, scope = None, rollback = None),
         text_signature = "(self, table, *, scope=None, rollback=False)"

@@ -142,7 +142,7 @@ impl Pool {
 
     /// What is known, as text for a file: a line for the quorum and one for each server.
     fn state(&self, python: Python<'_>) -> String {
-        self.with(python, |pool| pool.state_text())
+        self.with(python, |pool| pool.state())
     }
 
     /// Takes over what `state` gave before, also for another configuration: servers that are not there any more are passed

@@ -1,7 +1,7 @@
 //! Tables as they should be, scopes, plans, and what became of applying one.
 
 use ipvs_core::rules::RuleDisplay;
-use ipvs_core::{Error, Scope, ScopePart};
+use ipvs_core::{Error, OtherWriter, Scope, ScopePart};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyString, PyTuple};
@@ -186,10 +186,10 @@ impl Applied {
             log(python, &command.operation(), Some(error))?;
         }
         for writer in &applied.other_writers {
-            warn(
-                python,
-                &format!("{} (process {}) changes this table too: stop one of the two", writer.name, writer.process),
-            )?;
+            let OtherWriter { name, process, .. } = writer;
+            let word =
+                format!("{name} (process {process}) runs in this network namespace, and may change its table too");
+            warn(python, &word)?;
         }
         let back = |back: Box<_>| Py::new(python, Self::new(python, &format!("{reason}, taken back"), *back)?);
         let rollback = applied.rollback.take().map(back).transpose()?;
@@ -224,8 +224,8 @@ impl Applied {
         commands(python, &self.applied.unknown)
     }
 
-    /// What was not sent, a tuple of Command: when something that adds was refused, what takes away from the same service and
-    /// every deletion of a service; and what came after an interruption.
+    /// What was not sent, a tuple of Command: what takes away, where something that adds was refused and nobody would be left to
+    /// answer; and what came after an interruption.
     #[getter]
     fn not_sent<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         commands(python, &self.applied.not_sent)
@@ -243,8 +243,8 @@ impl Applied {
         self.rollback.as_ref().map(|back| back.clone_ref(python))
     }
 
-    /// Who else may have changed the services of a Pool, a list of `OtherWriter`: looked for by `adopt`, and by `reconcile` when
-    /// it found drift. Each is logged at the level WARNING.
+    /// Who else may have changed the table, a list of `OtherWriter`: looked for by `adopt`, by `reconcile` when it found drift, and
+    /// when somebody else's changes were in the way each time. Each is logged at the level WARNING.
     #[getter]
     fn other_writers<'py>(&self, python: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         self.applied.other_writers.iter().map(|writer| other_writer(python, writer)).collect()
@@ -252,7 +252,7 @@ impl Applied {
 
     /// Whether anything was changed, or may have been.
     #[getter]
-    fn changed(&self) -> bool {
+    fn is_changed(&self) -> bool {
         self.applied.is_changed()
     }
 

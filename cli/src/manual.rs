@@ -41,11 +41,12 @@ const APPLY: &str = "
 What is right already is not touched and keeps its counters and connections, what differs is edited in place,
 and what adds comes before what takes away: a service that has servers before and after has one all the time in between.
 Applied twice, it does nothing the second time, which the exit status says.
-A table that others change meanwhile is looked at again, up to five times.
+A table that others change meanwhile is looked at again, five times in all.
 .PP
 With --scope, which may be repeated, the rest of the table is never touched; rules outside of it are an error.
 Addresses are numbers there.
-If the kernel refuses anything that adds, nothing is taken away; all that was done and was not is said, each by its rule.
+If the kernel refuses anything that adds, what takes away is held back where nobody would be left to answer; all that was done and
+was not is said, each by its rule.
 --dry-run writes the rules that would be run to standard output; its exit status is the one that --apply would have.
 .PP
 What was changed goes to the system's log, facility daemon, with the user and the program that asked for it.

@@ -2,13 +2,14 @@
 //! deleted, and what is right is left alone.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use crate::{
     Client, Command, Error, ErrorKind, InvalidArgument, Operation, OtherWriter, Outcome, Plan, Report, Scope,
-    ScopePart, Table,
+    ServiceId, Table,
 };
 
-/// How often a table that others change meanwhile is looked at.
+/// How often a table that others change meanwhile is looked at, the first time included.
 const ROUNDS: u32 = 5;
 
 /// How to apply a table.
@@ -48,15 +49,16 @@ pub struct Applied {
     pub failed: Vec<(Command, Error)>,
     /// What was sent, and whether it was done is not known.
     pub unknown: Vec<Command>,
-    /// What was not sent: when something that adds was refused, what takes away from the same service and every deletion of a
-    /// service; and what came after an interruption.
+    /// What was not sent: what takes away, where something that adds was refused and nobody would be left to answer; and what
+    /// came after an interruption.
     pub not_sent: Vec<Command>,
     /// What ended it before its end, if anything did.
     pub interrupted: Option<Error>,
     /// What became of restoring the settings from before, where that was asked for and needed.
     pub rollback: Option<Box<Self>>,
-    /// Who else may have changed the services of a pool: the programs known for it that run in the network namespace. They are
-    /// looked for by [`adopt`](Client::adopt), and by [`reconcile`](Client::reconcile) when it found drift.
+    /// Who else may have changed the table: the programs known for it that run in the network namespace. They are looked for by
+    /// [`adopt`](Client::adopt), by [`reconcile`](Client::reconcile) when it found drift, and when somebody else's changes were in
+    /// the way each time.
     pub other_writers: Vec<OtherWriter>,
 }
 
@@ -79,15 +81,32 @@ impl Applied {
         self.failed.first().map(|(_, error)| error).or(self.interrupted.as_ref())
     }
 
-    /// Runs a plan whose commands need no check, and takes in what became of it. What adds comes first. Where some of it was
-    /// refused, nothing is taken away from the same service, and no service is deleted, as another may be in its place.
-    fn run(&mut self, client: &Client, plan: Plan) {
+    /// Runs what makes the table what it should be, and takes in what became of it. What adds comes first. Where some of that
+    /// was refused, what takes away is held back if nobody would be left to answer: in the same service, unless another server
+    /// of it that is wanted is there with a weight, and in a whole service, while one that is new is not there.
+    fn run(&mut self, client: &Client, now: &Table, plan: Plan, wanted: &Table) {
         let report = client.send(&plan.additions);
         self.take(plan.additions, report);
-        let refused: BTreeSet<_> = self.failed.iter().filter_map(|(command, _)| command.service()).collect();
-        let is_held = |command: &Command| {
-            let is_deletion = matches!(command, Command::DeleteService(_)) && !refused.is_empty();
-            self.interrupted.is_some() || is_deletion || command.service().is_some_and(|id| refused.contains(&id))
+        // An edit of a service that is refused leaves it as it was.
+        let refused: BTreeSet<_> = self
+            .failed
+            .iter()
+            .filter(|(command, _)| !matches!(command, Command::EditService(_)))
+            .filter_map(|(command, _)| command.service())
+            .collect();
+        let failed: BTreeSet<_> = self.failed.iter().map(|(command, _)| object(command)).collect();
+        let is_served = |id| {
+            wanted.destinations(&id).any(|destination| {
+                let failed = failed.contains(&(Some(id), Some(destination.address)));
+                let before = now.destination(&id, &destination.address).is_some_and(|before| before.weight > 0);
+                destination.weight > 0 && (before || !failed)
+            })
+        };
+        let is_held = |command: &Command| match (command, command.service()) {
+            _ if self.interrupted.is_some() => true,
+            (Command::DeleteService(_), _) => refused.iter().any(|id| !now.has_service(id)),
+            (_, Some(id)) => refused.contains(&id) && !(now.has_service(&id) && is_served(id)),
+            (_, None) => false,
         };
         let (held, removals): (Vec<_>, Vec<_>) = plan.removals.into_iter().partition(is_held);
         self.not_sent.extend(held);
@@ -115,22 +134,46 @@ impl Applied {
         self.interrupted = self.interrupted.take().or(report.interrupted);
     }
 
-    /// Runs a plan that makes the table what it should be, and looks again while others change it.
-    fn pursue(&mut self, client: &Client, plan: Plan, wanted: &Table, scope: &Scope) {
-        self.run(client, plan);
-        for _ in 1..ROUNDS {
+    /// Makes the table what it should be, and looks again while others change it. Gives what was there before.
+    fn pursue(&mut self, client: &Client, wanted: &Table, scope: &Scope) -> Result<Table, Error> {
+        let mut now = client.current_table(scope)?;
+        let mut before = now.clone();
+        let mut more = 1..ROUNDS;
+        loop {
+            self.failed.clear();
+            self.not_sent.clear();
+            let plan = now.plan_to(wanted);
+            self.run(client, &now, plan, wanted);
             if self.is_done() || !self.is_overtaken() {
+                return Ok(before);
+            }
+            if more.next().is_none() {
                 break;
             }
             match client.current_table(scope) {
-                Ok(now) => {
-                    self.failed.clear();
-                    self.not_sent.clear();
-                    self.run(client, now.plan_to(wanted));
+                Ok(again) => now = again,
+                Err(error) => {
+                    self.interrupted = Some(error);
+                    return Ok(before);
                 }
-                Err(error) => self.interrupted = Some(error),
             }
+            // What somebody else has added since then, and what the first look missed.
+            let added = self.added();
+            before.add_missing(&now, |command| added.contains(&object(command)));
         }
+        self.find_others(client);
+        Ok(before)
+    }
+
+    /// What was added, or may have been.
+    fn added(&self) -> BTreeSet<Object> {
+        let is_addition = |command: &&Command| matches!(command, Command::AddService(_) | Command::AddDestination(..));
+        self.done.iter().chain(&self.unknown).filter(is_addition).map(object).collect()
+    }
+
+    /// Where `/proc` cannot be read, nobody else is known.
+    pub(crate) fn find_others(&mut self, client: &Client) {
+        self.other_writers = client.other_writers().unwrap_or_default();
     }
 
     /// Whether all that was refused is as if somebody else had changed the table meanwhile.
@@ -148,6 +191,13 @@ impl Applied {
     }
 }
 
+/// What a command is about: a service, or a destination of it.
+type Object = (Option<ServiceId>, Option<SocketAddr>);
+
+fn object(command: &Command) -> Object {
+    (command.service(), command.destination())
+}
+
 /// The commands that would make the table what it should be.
 pub(crate) fn plan(client: &Client, wanted: &Table, scope: &Scope) -> Result<Plan, Error> {
     check(wanted, scope)?;
@@ -157,48 +207,34 @@ pub(crate) fn plan(client: &Client, wanted: &Table, scope: &Scope) -> Result<Pla
 /// Makes the table what it should be.
 pub(crate) fn apply(client: &Client, wanted: &Table, options: &ApplyOptions) -> Result<Applied, Error> {
     check(wanted, &options.scope)?;
-    let before = client.current_table(&options.scope)?;
     let mut applied = Applied::default();
-    applied.pursue(client, before.plan_to(wanted), wanted, &options.scope);
+    let before = applied.pursue(client, wanted, &options.scope)?;
     if options.rollback && !applied.is_done() {
         applied.rollback = Some(Box::new(roll_back(client, &before, &applied, &options.scope)));
     }
     Ok(applied)
 }
 
-/// Runs a plan that makes a pool's services what they should be. Services that the plan deletes are deleted also if others
-/// changed the table meanwhile.
-pub(crate) fn follow(client: &Client, plan: &Plan, wanted: &Table, scope: Scope) -> Result<Applied, Error> {
-    for command in plan.commands() {
-        command.check().map_err(|argument| Error::new(command.operation(), argument))?;
-    }
-    let deleted = plan.removals.iter().filter_map(|command| match command {
-        Command::DeleteService(id) => Some(ScopePart::Service(*id)),
-        _ => None,
-    });
-    let mut applied = Applied::default();
-    applied.pursue(client, plan.clone(), wanted, &scope.with(deleted));
-    Ok(applied)
-}
-
-/// Restores what was changed, and nothing else: what a listing missed before was not ours to delete.
+/// Restores what was changed, and nothing else: what was not added is not deleted.
 fn roll_back(client: &Client, before: &Table, applied: &Applied, scope: &Scope) -> Applied {
+    // An old kernel takes a tunnel of another kind, and makes an IPIP one of it.
+    let ignored = applied.failed.iter().filter(|(_, error)| matches!(error.kind, ErrorKind::TunnelIgnored));
+    let changed = || applied.done.iter().chain(&applied.unknown).chain(ignored.clone().map(|(command, _)| command));
+    let added = applied.added();
+    let touched: BTreeSet<_> = changed().map(object).collect();
+    // A service that was deleted brings its destinations along.
+    let is_deletion = |command: &&Command| matches!(command, Command::DeleteService(_));
+    let deleted: BTreeSet<_> = changed().filter(is_deletion).map(Command::service).collect();
     let mut back = Applied::default();
-    let changed = || applied.done.iter().chain(&applied.unknown);
-    // A service brings its destinations along.
-    let is_whole = |command: &&Command| matches!(command, Command::AddService(_) | Command::DeleteService(_));
-    let services: BTreeSet<_> = changed().filter(is_whole).filter_map(Command::service).collect();
-    let objects: BTreeSet<_> = changed().map(|command| (command.service(), command.destination())).collect();
-    let is_ours = |command: &Command| {
-        command.service().is_some_and(|id| services.contains(&id))
-            || objects.contains(&(command.service(), command.destination()))
-    };
     match client.current_table(scope) {
         Ok(now) => {
             let mut plan = now.plan_to(before);
-            plan.additions.retain(is_ours);
-            plan.removals.retain(is_ours);
-            back.run(client, plan);
+            plan.additions.retain(|command| touched.contains(&object(command)) || deleted.contains(&command.service()));
+            plan.removals.retain(|command| match command {
+                Command::DeleteService(_) | Command::DeleteDestination(..) => added.contains(&object(command)),
+                _ => touched.contains(&object(command)),
+            });
+            back.run(client, &now, plan, before);
         }
         Err(error) => back.interrupted = Some(error),
     }

@@ -24,8 +24,9 @@ use crate::wire::{
 };
 use crate::{
     Applied, ApplyOptions, Command, Destination, DestinationEntry, Drain, DrainOptions, Error, ErrorKind, Forwarding,
-    Info, InvalidArgument, Operation, OverviewService, Plan, Pool, PoolChanges, Report, Role, SETTINGS, Scope, Service,
-    ServiceEntry, ServiceId, Setting, SettingValue, Stats, SyncDaemon, Table, Timeouts, Tunnel, Watch,
+    Info, InvalidArgument, Operation, OverviewService, Plan, Pool, PoolChanges, Report, Role, SETTINGS, Scope,
+    ScopePart, Service, ServiceEntry, ServiceId, Setting, SettingValue, Stats, SyncDaemon, Table, Timeouts, Tunnel,
+    Watch,
 };
 
 /// Where the calling thread's namespace shows; `/proc/net` is the main thread's.
@@ -513,40 +514,46 @@ impl Client {
 
     /// Makes the table, or those services of it that the scope names, what it should be with the fewest commands. What is right
     /// is not touched and keeps its counters and connections; what differs is edited in place; what adds comes before what
-    /// takes away. If the kernel refuses anything that adds, nothing is taken away from the same service, and no service is
-    /// deleted.
+    /// takes away. If the kernel refuses anything that adds, what takes away is held back where nobody would be left to answer.
     ///
-    /// Nothing is transactional. When others change the table meanwhile it is looked at again, up to five times.
+    /// Nothing is transactional. When others change the table meanwhile it is looked at again, five times in all.
     pub fn apply(&self, wanted: &Table, options: &ApplyOptions) -> Result<Applied, Error> {
         apply::apply(self, wanted, options)
     }
 
     /// Lets a pool take over what the kernel holds, and makes the table what the pool then wants: at the start of a checker.
     pub fn adopt(&self, pool: &mut Pool) -> Result<Applied, Error> {
-        pool.adopt(&self.current_table(&pool.scope())?);
+        let mut now = self.current_table(&pool.scope())?;
+        // A listing may miss a server, which is not to be taken for a failed one.
+        now.add_missing(&self.current_table(&pool.scope())?, |_| false);
+        pool.adopt(&now);
         let mut applied = self.reconcile(pool)?;
-        self.find_others(&mut applied);
+        applied.find_others(self);
         Ok(applied)
     }
 
-    /// Does what follows from a fact for a pool. If somebody else has changed its services meanwhile, they are made what it
-    /// wants as by [`reconcile`](Self::reconcile).
+    /// Does what follows from a fact for a pool: its services become what it wants, and those that it has not any more are
+    /// deleted. The table is looked at before, since somebody else's change may be in the way of leaving nobody without a server.
+    ///
+    /// For a service that moves from one pool to another this is not the way: [`apply`](Self::apply) the tables of both.
     pub fn follow(&self, pool: &Pool, changes: &PoolChanges) -> Result<Applied, Error> {
-        apply::follow(self, &changes.plan, &pool.table(), pool.scope())
+        if changes.plan.is_empty() {
+            return Ok(Applied::default());
+        }
+        let dropped = changes.plan.removals.iter().filter_map(|command| match command {
+            Command::DeleteService(id) => Some(ScopePart::Service(*id)),
+            _ => None,
+        });
+        self.apply(&pool.table(), &ApplyOptions::default().with_scope(pool.scope().with(dropped)))
     }
 
     /// Makes the services of a pool what it wants, whoever changed them: what was done is the drift that was found.
     pub fn reconcile(&self, pool: &Pool) -> Result<Applied, Error> {
         let mut applied = self.apply(&pool.table(), &ApplyOptions::default().with_scope(pool.scope()))?;
         if applied.is_changed() {
-            self.find_others(&mut applied);
+            applied.find_others(self);
         }
         Ok(applied)
-    }
-
-    /// Where `/proc` cannot be read, nobody else is known.
-    fn find_others(&self, applied: &mut Applied) {
-        applied.other_writers = self.other_writers().unwrap_or_default();
     }
 
     /// Runs many commands, in order, with a few system calls; one that fails does not stop the rest.

@@ -25,6 +25,9 @@ const NEW_DEST: u8 = 5;
 const SET_DEST: u8 = 6;
 const DEL_DEST: u8 = 7;
 const GET_DEST: u8 = 8;
+const NEW_DAEMON: u8 = 9;
+const DEL_DAEMON: u8 = 10;
+const GET_DAEMON: u8 = 11;
 const GET_INFO: u8 = 15;
 
 /// What a scripted kernel says to a request.
@@ -373,6 +376,66 @@ fn going_back_does_not_delete_what_a_listing_missed() {
     assert!(back.is_done() && !back.is_changed());
     drop(client);
     assert!(!asked.join().unwrap().contains(&(30, DEL_SERVICE)));
+}
+
+#[test]
+fn going_back_gives_what_a_listing_missed_its_settings_and_does_not_delete_it() {
+    let (mut listings, mut additions) = (0, 0);
+    let (kernel, asked) = kernel(30, move |command| match command {
+        GET_SERVICE => {
+            listings += 1;
+            match listings {
+                1 => Say::Replies(vec![]),
+                2 => Say::Replies(vec![emitted(&Command::AddService(web().with_scheduler("rr")))]),
+                _ => Say::Replies(vec![emitted(&Command::AddService(web()))]),
+            }
+        }
+        NEW_SERVICE => {
+            additions += 1;
+            Say::Refused(if additions > 2 { Errno::NOENT } else { Errno::EXIST })
+        }
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    let mut wanted = Table::new();
+    wanted.insert(web(), []);
+    wanted.insert(Service::new("fwmark:7".parse().unwrap()).with_scheduler("nosuch"), []);
+    let applied = client.apply(&wanted, &ApplyOptions::default().with_rollback(true)).unwrap();
+    assert_eq!(applied.done, [Command::EditService(web())]);
+    assert_eq!(applied.rollback.unwrap().done, [Command::EditService(web().with_scheduler("rr"))]);
+    drop(client);
+    assert!(!asked.join().unwrap().contains(&(30, DEL_SERVICE)));
+}
+
+#[test]
+fn a_table_that_others_change_each_time_is_looked_at_five_times() {
+    let (kernel, asked) = kernel(30, move |command| match command {
+        NEW_SERVICE => Say::Refused(Errno::EXIST),
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    let mut wanted = Table::new();
+    wanted.insert(web(), []);
+    let applied = client.apply(&wanted, &ApplyOptions::default()).unwrap();
+    assert!(!applied.is_done() && applied.interrupted.is_none());
+    assert!(matches!(applied.first_error().unwrap().kind, ErrorKind::ServiceExists));
+    drop(client);
+    assert_eq!(asked.join().unwrap().iter().filter(|(_, command)| *command == GET_SERVICE).count(), 5);
+}
+
+#[test]
+fn a_director_stops_one_sync_daemon_before_it_starts_the_other() {
+    let (kernel, asked) = kernel(30, |command| match command {
+        GET_DAEMON => Say::Replies(vec![emitted(&Command::StartDaemon(SyncDaemon::new(Role::Backup, "lo")))]),
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    assert!(client.set_sync_role(Some(&SyncDaemon::new(Role::Master, "lo"))).unwrap());
+    let error = client.set_sync_role(Some(&SyncDaemon::new(Role::Master, "nosuch0"))).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::NoSuchInterface), "{error}");
+    drop(client);
+    let requests = [GET_DAEMON, DEL_DAEMON, GET_INFO, NEW_DAEMON, GET_INFO].map(|command| (30, command));
+    assert_eq!(asked.join().unwrap()[1..], requests);
 }
 
 #[test]

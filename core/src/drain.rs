@@ -109,10 +109,22 @@ impl Drain {
         address: &SocketAddr,
         options: DrainOptions,
     ) -> Result<Self, Error> {
-        let weight_before = client.set_weight(service, address, 0)?;
         // What is too far away is never.
         let end = options.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
-        Ok(Self { service: *service, address: *address, weight_before, options, end, state: DrainState::Waiting })
+        let mut drain =
+            Self { service: *service, address: *address, weight_before: 0, options, end, state: DrainState::Waiting };
+        let entry = drain.find(client)?;
+        drain.weight_before = entry.map(|entry| entry.destination.weight).unwrap_or_default();
+        match client.set_weight(service, address, 0) {
+            Ok(_) => Ok(drain),
+            Err(error) => {
+                // Whether it is 0 may not be known, and nobody else would set it back.
+                if drain.weight_before > 0 {
+                    let _ = client.set_weight(service, address, drain.weight_before);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// How it stood at the last step.
@@ -156,17 +168,25 @@ impl Drain {
 
     /// The destination if it is still there with weight 0; if not, that is how it stands.
     fn look(&mut self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
-        let entries = match client.destinations(&self.service) {
-            Err(Error { kind: ErrorKind::NoSuchService, .. }) => Vec::new(),
-            entries => entries?,
+        // A listing may miss it.
+        let entry = match self.find(client)? {
+            None => self.find(client)?,
+            entry => entry,
         };
-        let entry = entries.into_iter().find(|entry| entry.destination.address == self.address);
         self.state = match &entry {
             None => DrainState::Gone,
             Some(entry) if entry.destination.weight > 0 => DrainState::Overruled,
             Some(_) => return Ok(entry),
         };
         Ok(None)
+    }
+
+    fn find(&self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
+        let entries = match client.destinations(&self.service) {
+            Err(Error { kind: ErrorKind::NoSuchService, .. }) => Vec::new(),
+            entries => entries?,
+        };
+        Ok(entries.into_iter().find(|entry| entry.destination.address == self.address))
     }
 
     fn delete_if_time(&self, client: &Client, progress: &DrainProgress) -> Result<DrainState, Error> {

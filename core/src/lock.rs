@@ -81,7 +81,7 @@ fn number<T: FromStr>(process: &Path) -> Option<T> {
 pub struct OtherWriter {
     /// Its name.
     pub name: String,
-    /// Its process number.
+    /// Its process number, the lowest if it has several.
     pub process: u32,
 }
 
@@ -90,7 +90,9 @@ pub(crate) fn other_writers(connector: &Connector) -> Result<Vec<OtherWriter>, F
     connector.in_namespace(|| {
         let own = fs::read_link("/proc/thread-self/ns/net")?;
         let mut found: Vec<_> = fs::read_dir("/proc")?.filter_map(|entry| writer(&entry.ok()?.path(), &own)).collect();
-        found.sort_by_key(|writer| writer.process);
+        // Some are several processes: the first one, which ends the others, tells of all.
+        found.sort_by(|one, other| (&one.name, one.process).cmp(&(&other.name, other.process)));
+        found.dedup_by(|other, one| other.name == one.name);
         Ok::<_, io::Error>(found)
     })
 }

@@ -241,7 +241,7 @@ impl Pool {
 
     /// What is known of each server.
     pub fn servers(&self) -> impl Iterator<Item = (&Destination, ServerState)> {
-        self.config.servers.iter().map(|server| (server, self.state(&server.address)))
+        self.config.servers.iter().map(|server| (server, self.state_of(&server.address)))
     }
 
     /// Whether enough servers are well.
@@ -261,8 +261,9 @@ impl Pool {
     pub fn table(&self) -> Table {
         let serve = self.has_quorum || self.config.sorry_server.is_none();
         let servers = self.servers().filter_map(|(server, state)| {
-            let weight = match (state.is_up && serve, self.config.inhibit_on_failure) {
-                (true, _) => weight(server, state),
+            let own = weight(server, state);
+            let weight = match (state.is_up && (serve || own == 0), self.config.inhibit_on_failure) {
+                (true, _) => own,
                 (false, true) => 0,
                 (false, false) => return None,
             };
@@ -308,7 +309,7 @@ impl Pool {
     }
 
     /// Sets the weight that a server has while it is well, over failure and recovery; nothing is the configured one. With 0
-    /// it keeps its connections, gets no new ones, and does not count for the quorum.
+    /// it keeps its connections, gets no new ones, and does not count for the quorum; it stays also when that is lost.
     pub fn set_weight(&mut self, address: &SocketAddr, weight: Option<u32>) -> Result<PoolChanges, InvalidArgument> {
         weight.map_or(Ok(()), check_weight)?;
         self.change(|pool, _| {
@@ -318,7 +319,8 @@ impl Pool {
     }
 
     /// Takes another configuration. What is known of the servers that stay is kept, but a weight that was set at run time
-    /// gives way to a configured one that is new.
+    /// gives way to a configured one that is new. What follows deletes services that are not in it any more: see
+    /// [`Client::follow`](crate::Client::follow).
     pub fn set_config(&mut self, config: PoolConfig) -> Result<PoolChanges, InvalidArgument> {
         config.check()?;
         self.change(|pool, _| {
@@ -337,8 +339,9 @@ impl Pool {
     }
 
     /// Takes over what the kernel holds, after a restart: a server with a weight is well and keeps it, and one that is not
-    /// there failed. One with weight 0 failed if failed servers are kept so, and else it is well and somebody set the 0. A
-    /// service without any of the servers tells nothing. Says nothing of it; what is to be done besides is in
+    /// there failed. One with weight 0 failed if failed servers are kept so; else it is well, and somebody set the 0, unless
+    /// nobody has a weight: then a checker was ended while it drained them all, and they are well. A service without any of the
+    /// servers tells nothing. Says nothing of it; what is to be done besides is in
     /// [`reconcile`](Self::reconcile).
     pub fn adopt(&mut self, now: &Table) {
         let servers = || self.config.servers.iter().chain(&self.config.sorry_server);
@@ -348,11 +351,13 @@ impl Pool {
             return;
         }
         let found = |address| ids.iter().filter_map(|id| now.destination(id, address)).map(|found| found.weight).max();
+        let is_served = servers().any(|server| found(&server.address).is_some_and(|weight| weight > 0));
         for server in &self.config.servers {
             let (is_up, weight) = match found(&server.address) {
                 None => (false, None),
                 Some(weight) if weight == server.weight => (true, None),
                 Some(0) if self.config.inhibit_on_failure => (false, None),
+                Some(0) if !is_served => (true, None),
                 Some(weight) => (true, Some(weight)),
             };
             self.states.insert(server.address, ServerState { is_up, weight, against: 0 });
@@ -367,7 +372,7 @@ impl Pool {
     /// What is known, as text for a file: a line for each server, with what it is and the weight that was set, or `-`, and one for
     /// the quorum.
     #[must_use]
-    pub fn state_text(&self) -> String {
+    pub fn state(&self) -> String {
         let up = |is_up| if is_up { "up" } else { "down" };
         let servers = self.servers().map(|(server, state)| {
             let weight = state.weight.map_or_else(|| "-".to_owned(), |weight| weight.to_string());
@@ -377,7 +382,7 @@ impl Pool {
         lines.map(|line| line + "\n").collect()
     }
 
-    /// Takes over what [`state_text`](Self::state_text) wrote, also for another configuration: servers that are not there any
+    /// Takes over what [`state`](Self::state) wrote, also for another configuration: servers that are not there any
     /// more are passed over. Nothing is taken over if a line is not one of those.
     pub fn adopt_state(&mut self, text: &str) -> Result<(), InvalidArgument> {
         let (mut states, mut has_quorum) = (self.states.clone(), self.has_quorum);
@@ -442,7 +447,7 @@ impl Pool {
         self.states = self.config.servers.iter().map(|server| (server.address, state(server.address))).collect();
     }
 
-    fn state(&self, address: &SocketAddr) -> ServerState {
+    fn state_of(&self, address: &SocketAddr) -> ServerState {
         // Each server has one.
         self.states.get(address).copied().unwrap_or(ServerState { is_up: false, weight: None, against: 0 })
     }

@@ -247,7 +247,7 @@ fn a_state_is_written_and_read() {
     let mut pool = pool(config().with_sorry_server(server(99)).with_quorum(3, 1));
     let _ = pool.checked(&address(2), false).unwrap();
     let _ = pool.set_weight(&address(1), Some(7)).unwrap();
-    let text = pool.state_text();
+    let text = pool.state();
     assert_eq!(text, "quorum up\n192.168.1.1:80 up 7\n192.168.1.2:80 down -\n");
     let mut again = Pool::new(pool.config().clone()).unwrap();
     again.adopt_state(&text).unwrap();
@@ -266,6 +266,34 @@ fn a_state_is_written_and_read() {
         assert!(again.adopt_state(&format!("quorum up\n{wrong}\n")).is_err(), "{wrong}");
         assert_eq!(again, before);
     }
+}
+
+#[test]
+fn servers_that_were_all_being_drained_are_well_after_a_restart() {
+    let drained = |rules: &str| Table::from_rules(&format!("-A -t 10.0.0.1:80\n{rules}")).unwrap();
+    let first = "-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 0\n";
+    let mut again = pool(config());
+    again.adopt(&drained(&format!("{first}-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 0\n")));
+    assert_eq!(again.state(), "quorum up\n192.168.1.1:80 up -\n192.168.1.2:80 up -\n");
+    // While somebody answers, a 0 is somebody's.
+    again.adopt(&drained(&format!("{first}-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 3\n")));
+    assert_eq!(again.state(), "quorum up\n192.168.1.1:80 up 0\n192.168.1.2:80 up -\n");
+    let mut sorry = pool(config().with_sorry_server(server(99)));
+    sorry.adopt(&drained(&format!("{first}-a -t 10.0.0.1:80 -r 192.168.1.99:80 -m\n")));
+    assert_eq!(sorry.state(), "quorum down\n192.168.1.1:80 up 0\n192.168.1.2:80 down -\n");
+}
+
+#[test]
+fn a_server_with_weight_0_keeps_its_connections_also_when_the_quorum_is_lost_with_it() {
+    let mut pool = pool(config().with_sorry_server(server(99)));
+    let _ = pool.checked(&address(1), false).unwrap();
+    let changes = pool.set_weight(&address(2), Some(0)).unwrap();
+    assert_eq!(
+        said(&changes),
+        "-a -t 10.0.0.1:80 -r 192.168.1.99:80 -m -w 1\n-e -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 0\nquorum lost\n"
+    );
+    let error = Pool::new(config().with_sorry_server(server(99).with_weight(0))).unwrap_err();
+    assert_eq!(error.field, "sorry_server");
 }
 
 /// Something that happens to a pool.
@@ -404,7 +432,7 @@ proptest! {
             let _ = take_in(&mut pool, fact);
         }
         let mut again = Pool::new(pool.config().clone()).unwrap();
-        again.adopt_state(&pool.state_text()).unwrap();
+        again.adopt_state(&pool.state()).unwrap();
         prop_assert_eq!(again.table(), pool.table());
         prop_assert!(again.reconcile(pool.table()).is_empty());
     }
@@ -428,7 +456,7 @@ proptest! {
         let mut pool = Pool::new(config).unwrap();
         pool.adopt(&kernel);
         prop_assert_eq!(is_active(&pool.table()), has_candidate(&pool));
-        pool.adopt_state(&before.state_text()).unwrap();
+        pool.adopt_state(&before.state()).unwrap();
         prop_assert_eq!(is_active(&pool.table()), has_candidate(&pool));
     }
 }

@@ -31,10 +31,9 @@ impl ServiceId {
         if first.with_number(last.number()) != last {
             return Err(wrong("is no range of ids: more than the last part of an address differs"));
         }
-        let count = (last.number() + 1).checked_sub(first.number()).filter(|count| *count > 0);
-        match count {
+        match last.number().checked_sub(first.number()) {
             None => Err(wrong("ends before it begins")),
-            Some(count) if count > RANGE_MAX => Err(wrong(&format!("has more than {RANGE_MAX} ids"))),
+            Some(more) if more >= RANGE_MAX => Err(wrong(&format!("has more than {RANGE_MAX} ids"))),
             Some(_) => Ok((first.number()..=last.number()).map(|number| first.with_number(number)).collect()),
         }
     }
@@ -84,6 +83,7 @@ mod tests {
         assert_eq!(texts("tcp://10.0.0.1-1:80"), ["tcp://10.0.0.1:80"]);
         assert_eq!(texts("tcp://10.0.0.1:80"), ["tcp://10.0.0.1:80"]);
         assert_eq!(texts("fwmark:1-65536").len(), 65536);
+        assert_eq!(texts(&format!("tcp://[{}fffe-ffff]:1", "ffff:".repeat(7))).len(), 2);
         assert_eq!(texts("tcp://10.0.0.0-255:80").len(), 256);
     }
 

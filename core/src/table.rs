@@ -74,6 +74,21 @@ impl Table {
         self.services.get(id)?.destinations.get(address)
     }
 
+    /// The destinations of a service; none if it is not there.
+    pub(crate) fn destinations(&self, id: &ServiceId) -> impl Iterator<Item = &Destination> {
+        self.services.get(id).into_iter().flat_map(|service| service.destinations.values())
+    }
+
+    /// Takes in what another table has and this one has not, but for what these commands would add.
+    pub(crate) fn add_missing(&mut self, other: &Self, is_left_out: impl Fn(&Command) -> bool) {
+        for command in self.plan_to(other).additions {
+            if matches!(command, Command::AddService(_) | Command::AddDestination(..)) && !is_left_out(&command) {
+                // A destination of a service that was left out is left out too.
+                let _ = self.run(&command);
+            }
+        }
+    }
+
     /// Whether the service is in it.
     #[must_use]
     pub fn has_service(&self, id: &ServiceId) -> bool {

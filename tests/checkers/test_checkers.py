@@ -11,7 +11,7 @@ import pytest
 from scenario import DETECTION, INTERVAL, Checker, Keepalived, Lua, Python, Stage, Step, network
 
 #: Steps in which a server dies under its connections, so that some cannot but fail.
-DEADLY = ("a dies", "b hangs", "all die")
+DEADLY = ("a dies", "b hangs", "a is slow", "all die")
 #: How long such a step goes on, so that they have failed by its end.
 LONG_REST = 5.0
 
@@ -30,6 +30,9 @@ def play(checker: Checker, folder: Path) -> list[Step]:
         story.step("a is back", lambda: story.start_server("a"), {"a": 1, "b": 1, "c": 1})
         story.step("b hangs", lambda: story.signal_server("b", signal.SIGSTOP), {"a": 1, "c": 1}, rest=LONG_REST)
         story.step("b goes on", lambda: story.signal_server("b", signal.SIGCONT), {"a": 1, "b": 1, "c": 1})
+
+        story.step("a is slow", lambda: story.signal_server("a", signal.SIGUSR1), {"b": 1, "c": 1}, rest=LONG_REST)
+        story.step("a is quick again", lambda: story.signal_server("a", signal.SIGUSR1), {"a": 1, "b": 1, "c": 1})
 
         def reload(weights: dict[str, int]) -> None:
             checker.write(weights)
@@ -67,15 +70,15 @@ def excused(step: Step) -> float:
 
 def show(checker: Checker, steps: list[Step]) -> None:
     """Print the figures as docs/health-checkers.md has them."""
-    print(f"\n{checker.name}: short requests, failed, of them without excuse; the same of long ones")
+    print(
+        f"\n{checker.name}: short and long requests that failed of all, those that were reset, and those without excuse"
+    )
     for step in steps:
-        figures = [
-            len(found)
-            for kind in ("short", "long")
-            for found in (step.of(kind), step.failed(kind), step.failed(kind, excused(step)))
-        ]
-        outcomes = sorted({request.outcome for kind in ("short", "long") for request in step.failed(kind)})
-        print(f"| {step.name} | {' | '.join(map(str, figures))} | {step.settled:.1f} s | {', '.join(outcomes)} |")
+        short, long = step.failed("short"), step.failed("long")
+        resets = sum(request.outcome == "reset" for request in short + long)
+        late = [request for kind in ("short", "long") for request in step.failed(kind, excused(step))]
+        figures = f"{len(short)} + {len(long)} of {len(step.of('short'))} + {len(step.of('long'))} ({resets})"
+        print(f"| {step.name} | {figures} | {len(late)} | {step.settled:.1f} s |")
 
 
 @pytest.mark.parametrize("kind", [Python, Lua, Keepalived])

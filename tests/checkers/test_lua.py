@@ -114,7 +114,7 @@ def test_its_lock_and_what_others_do(stage: Stage, checker: File) -> None:
         other.stdout.readline()
         stage.lb.delete_destination(SERVICE, A)
         wait_for(lambda: table(stage.lb), {SERVICE: [A]})
-        checker.says(f"checker: keepalived ({other.pid}) writes this table too\n")
+        checker.says(f"checker: keepalived ({other.pid}) may write here too\n")
         other.kill()
     assert f"checker: drift: -a -t 10.0.0.1:80 -r {A} -m -w 1\n" in checker.log.read_text()
 
@@ -135,6 +135,8 @@ def test_another_file(stage: Stage, checker: File) -> None:
     for pools, message in [
         ([pool([SERVICE], [A], http)] * 2, "a service is in one pool only, once"),
         ([pool([SERVICE], [A], '{ kind = "tpc" }')], "check: 'tpc' is none of tcp, http and script"),
+        ([pool([SERVICE], [A], '{ kind = "script" }')], "check: a script needs a program"),
+        ([pool([SERVICE], [A], '{ kind = "http", status = "200" }')], "check: status: a number is needed"),
         (["{"], "'}' expected near <eof>"),
         ([pool(["tcp://10.0.0.1"], [A], http)], "service: 'tcp://10.0.0.1' is not an id"),
     ]:

@@ -123,26 +123,28 @@ fn a_refusal_is_told_and_nothing_is_taken_away() {
 }
 
 #[test]
-fn a_refusal_holds_back_what_takes_away_from_the_same_service_and_no_other_s() {
+fn a_refusal_holds_back_what_would_leave_nobody_to_answer_and_no_more() {
     let namespace = Namespace::enter();
     let client = Client::connect().unwrap();
     let other = "-A -t 10.0.0.2:80 -s rr\n-a -t 10.0.0.2:80 -r 192.168.1.1:80 -m -w 1\n";
     client.apply(&table(&format!("{WEB}{other}-A -f 7\n")), &ApplyOptions::default()).unwrap();
-    let wanted = "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 192.168.1.9:80 -m -w 1\n-A -t 10.0.0.2:80 -s nosuch\n";
-    let applied = client.apply(&table(wanted), &ApplyOptions::default()).unwrap();
-    let shown =
-        |commands: &[Command]| commands.iter().map(|command| RuleDisplay(command).to_string()).collect::<Vec<_>>();
-    assert_eq!(applied.failed.len(), 1);
-    assert_eq!(
-        shown(&applied.done),
-        [
-            "-a -t 10.0.0.1:80 -r 192.168.1.9:80 -m -w 1",
-            "-d -t 10.0.0.1:80 -r 192.168.1.1:80",
-            "-d -t 10.0.0.1:80 -r 192.168.1.2:80"
-        ]
-    );
-    assert_eq!(shown(&applied.not_sent), ["-d -t 10.0.0.2:80 -r 192.168.1.1:80", "-D -f 7"]);
-    assert_eq!(namespace.witness().len(), 5);
+    let shown = |commands: &[Command]| -> Vec<String> {
+        commands.iter().map(|command| RuleDisplay(command).to_string()).collect()
+    };
+    // The kernel takes no multicast address.
+    let refused = |host: u8| format!("-a -t 10.0.0.{host}:80 -r 224.0.0.1:80 -m\n");
+    let web = "-A -t 10.0.0.1:80 -s nosuch\n-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 1\n";
+    let wanted = format!("{web}{}-A -t 10.0.0.2:80 -s rr\n{}", refused(1), refused(2));
+    let applied = client.apply(&table(&wanted), &ApplyOptions::default()).unwrap();
+    assert_eq!(applied.failed.len(), 3);
+    // 192.168.1.1 goes on in the first service; nobody would be left in the second.
+    assert_eq!(shown(&applied.done), ["-d -t 10.0.0.1:80 -r 192.168.1.2:80", "-D -f 7"]);
+    assert_eq!(shown(&applied.not_sent), ["-d -t 10.0.0.2:80 -r 192.168.1.1:80"]);
+    // A service that is to take another one's place is not there.
+    let wanted = format!("{web}-A -t 10.0.0.3:80 -s nosuch\n");
+    let applied = client.apply(&table(&wanted), &ApplyOptions::default()).unwrap();
+    assert_eq!(shown(&applied.not_sent), ["-D -t 10.0.0.2:80"]);
+    assert_eq!(namespace.witness().len(), 4);
 }
 
 #[test]

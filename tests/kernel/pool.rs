@@ -3,6 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ipvs_core::rules::RuleDisplay;
 use ipvs_core::{Client, Destination, Forwarding, Pool, PoolConfig, PoolEvent, Scope, Service, ServiceId};
 
 use crate::eventually;
@@ -97,6 +98,20 @@ fn a_fact_that_meets_drift_makes_the_table_right() {
 }
 
 #[test]
+fn a_server_s_death_does_not_empty_a_pool_that_somebody_else_has_emptied_before() {
+    let namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    let mut pool = Pool::new(config()).unwrap();
+    client.adopt(&mut pool).unwrap();
+    namespace.debian("-d -t 10.0.0.1:80 -r 192.168.1.2:80").success();
+    let changes = pool.checked(&"192.168.1.1:80".parse().unwrap(), false).unwrap();
+    let applied = client.follow(&pool, &changes).unwrap();
+    let order: Vec<_> = applied.done.iter().map(|command| RuleDisplay(command).to_string()).collect();
+    assert_eq!(order, [SECOND, "-d -t 10.0.0.1:80 -r 192.168.1.1:80"]);
+    assert_eq!(rules(&namespace), [SERVICE, SECOND]);
+}
+
+#[test]
 fn a_service_that_the_configuration_drops_goes_also_if_others_changed_the_table() {
     let namespace = Namespace::enter();
     let client = Client::connect().unwrap();
@@ -157,7 +172,7 @@ fn a_state_file_tells_what_the_kernel_cannot() {
     let changes = pool.checked(&second, false).unwrap();
     client.follow(&pool, &changes).unwrap();
     let left = rules(&namespace);
-    let state = pool.state_text();
+    let state = pool.state();
 
     let mut again = Pool::new(config()).unwrap();
     again.adopt_state(&state).unwrap();

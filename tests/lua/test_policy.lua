@@ -36,11 +36,11 @@ function TestPolicy.test_apply()
     lu.assertEquals({ #plan.additions, #plan.removals, plan.additions[1][1] }, { 2, 0, "add_service" })
     lu.assertEquals(rules(), {})
     local applied = ipvs.assert(lb:apply(RULES))
-    lu.assertEquals({ applied.changed, #applied.done }, { true, 2 })
-    lu.assertIsFalse(ipvs.assert(lb:apply(RULES)).changed)
+    lu.assertEquals({ applied.is_changed, #applied.done }, { true, 2 })
+    lu.assertIsFalse(ipvs.assert(lb:apply(RULES)).is_changed)
     -- A snapshot is a table too, and may be changed.
     local snapshot = ipvs.assert(lb:snapshot())
-    lu.assertIsFalse(ipvs.assert(lb:apply(snapshot)).changed)
+    lu.assertIsFalse(ipvs.assert(lb:apply(snapshot)).is_changed)
     snapshot[1].destinations[1].weight = 9
     snapshot[1].destinations[2] = real(SECOND)
     snapshot[2] = { id = "fwmark:7", destinations = {} }
@@ -51,6 +51,9 @@ function TestPolicy.test_apply()
         "-A -t 10.0.0.1:80 -s rr", "-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 9",
         "-a -t 10.0.0.1:80 -r 192.168.1.2:80 -m -w 1",
     })
+    local current = ipvs.assert(lb:current_table "10.0.0.0/24")
+    lu.assertEquals({ #current, current[1].id, #current[1].destinations }, { 1, WEB, 2 })
+    lu.assertEquals({ #ipvs.assert(lb:current_table()), ipvs.assert(lb:current_table {}) }, { 1, {} })
     local result, err = lb:apply "-A -t 10.0.0.2:80\n-A -t 10.0.0.3:80 -s nosuch"
     lu.assertNil(result)
     lu.assertEquals({ err.kind, #err.applied.done, #err.applied.failed, #err.applied.not_sent },
@@ -74,7 +77,7 @@ function TestPolicy.test_a_pool()
         sorry_server = real(SORRY),
         fall = 2,
     })
-    lu.assertIsTrue(ipvs.assert(lb:adopt(pool)).changed)
+    lu.assertIsTrue(ipvs.assert(lb:adopt(pool)).is_changed)
     lu.assertEquals(events(pool:checked(FIRST, false)), "")
     local changes = pool:checked(FIRST, false)
     lu.assertEquals(events(changes), "server_down")
@@ -94,15 +97,15 @@ function TestPolicy.test_a_pool()
     ipvs.assert(lb:follow(pool, pool:set_weight(FIRST, 7)))
     lu.assertEquals(rules()[2], "-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 7")
     lu.assertEquals(pool:servers(),
-        { { id = FIRST, up = true, weight = 7 }, { id = SECOND, up = false, weight = 1 } })
+        { { id = FIRST, is_up = true, weight = 7 }, { id = SECOND, is_up = false, weight = 1 } })
     -- Drift is repaired.
-    lu.assertIsFalse(ipvs.assert(lb:reconcile(pool)).changed)
+    lu.assertIsFalse(ipvs.assert(lb:reconcile(pool)).is_changed)
     ipvs.assert(lb:delete_destination(WEB, FIRST))
     lu.assertEquals(ipvs.assert(lb:reconcile(pool)).done[1][1], "add_destination")
     -- A restart goes on.
     local web = { { id = WEB, scheduler = "wrr" } }
     local again = ipvs.assert(ipvs.pool { services = web, servers = { real(FIRST, 5) } })
-    lu.assertIsFalse(ipvs.assert(lb:adopt(again)).changed)
+    lu.assertIsFalse(ipvs.assert(lb:adopt(again)).is_changed)
     lu.assertEquals(again:servers()[1].weight, 7)
     lu.assertEquals(again:state(), "quorum up\n192.168.1.1:80 up 7\n")
     again:adopt_state "192.168.1.1:80 down -\n"

@@ -70,7 +70,7 @@ RECORDS = [
         destinations=(ipvs.OverviewDestination("192.168.1.10:80", ipvs.Forwarding.TUNNEL, 1, 2, 3),),
     ),
     ipvs.PoolEvent(ipvs.PoolEventKind.QUORUM_LOST, None, "quorum lost"),
-    ipvs.ServerState("192.168.1.10:80", up=True, weight=5),
+    ipvs.ServerState("192.168.1.10:80", is_up=True, weight=5),
     ipvs.DrainProgress(ipvs.DrainState.DEADLINE_PASSED, 1),
     ipvs.Change(
         ipvs.ChangeKind.SERVICE_CHANGED,

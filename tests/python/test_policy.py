@@ -65,14 +65,14 @@ def test_apply(lb: ipvs.Client, witness: Witness) -> None:
     assert witness() == []
     applied = lb.apply(RULES)
     applied.check()
-    assert (applied.is_done, applied.changed, applied.done) == (True, True, (*plan,))
+    assert (applied.is_done, applied.is_changed, applied.done) == (True, True, (*plan,))
     assert (applied.failed, applied.unknown, applied.not_sent, applied.interrupted) == ([], (), (), None)
     assert (applied.rollback, applied.other_writers) == (None, [])
     assert repr(applied) == "<Applied: 2 done, 0 failed, 0 not sent>"
     assert witness() == RULES.splitlines()
     for plan in [lb.plan(RULES), lb.plan(lb.snapshot()), lb.plan(lb.current_table())]:
         assert not plan
-    assert not lb.apply(lb.snapshot()).changed
+    assert not lb.apply(lb.snapshot()).is_changed
     done = lb.apply([(WEB, [FIRST.replace(weight=0), SECOND]), (ipvs.Service("fwmark:7"), ())]).done
     assert [command.operation for command in done] == ["add_destination", "add_service", "edit_destination"]
 
@@ -97,7 +97,7 @@ def test_a_refusal(lb: ipvs.Client, witness: Witness, caplog: pytest.LogCaptureF
     lb.apply(RULES).check()
     wanted = "-A -t 10.0.0.2:80\n-A -t 10.0.0.3:80 -s nosuch"
     applied = lb.apply(wanted)
-    assert (applied.is_done, applied.changed) == (False, True)
+    assert (applied.is_done, applied.is_changed) == (False, True)
     assert [str(command) for command in applied.done] == ["-A -t 10.0.0.2:80 -s wlc"]
     [(command, error)] = applied.failed
     assert (str(command), type(error)) == ("-A -t 10.0.0.3:80 -s nosuch", ipvs.NoSuchScheduler)
@@ -119,7 +119,7 @@ def test_a_pool(lb: ipvs.Client, witness: Witness) -> None:
     """Servers fail and come back, the quorum is lost and gained, weights are kept, and drift is repaired."""
     pool = ipvs.Pool(services=[WEB], servers=[FIRST, SECOND], sorry_server=SORRY, fall=2)
     assert repr(pool) == "<Pool of tcp://10.0.0.1:80: 2 of 2 servers up>"
-    assert lb.adopt(pool).changed
+    assert lb.adopt(pool).is_changed
     none = pool.checked(FIRST, is_well=False)
     assert (bool(none), len(none.plan), none.events) == (False, 0, ())
     changes = pool.checked(FIRST.id, is_well=False)
@@ -141,14 +141,14 @@ def test_a_pool(lb: ipvs.Client, witness: Witness) -> None:
     lb.follow(pool, changes).check()
     lb.follow(pool, pool.set_weight(FIRST, 7)).check()
     assert witness()[1:] == ["-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 7"]
-    assert pool.servers() == [ipvs.ServerState(FIRST.id, up=True, weight=7), (SECOND.id, False, 1)]
-    assert not lb.reconcile(pool).changed
+    assert pool.servers() == [ipvs.ServerState(FIRST.id, is_up=True, weight=7), (SECOND.id, False, 1)]
+    assert not lb.reconcile(pool).is_changed
     lb.delete_destination(WEB, FIRST)
     lb.add_destination(WEB, "192.168.1.50:80")
     assert [command.operation for command in lb.reconcile(pool).done] == ["add_destination", "delete_destination"]
     # A restart goes on where it was.
     again = ipvs.Pool(services=[WEB], servers=[FIRST])
-    assert not lb.adopt(again).changed
+    assert not lb.adopt(again).is_changed
     assert again.state() == "quorum up\n192.168.1.1:80 up 7\n"
     again.adopt_state("192.168.1.1:80 down -\n")
     assert list(again.table()) == [(WEB, ())]
@@ -173,7 +173,7 @@ def test_a_pool_s_policy() -> None:
         rise=2,
     )
     assert [len(destinations) for _, destinations in pool.table()] == [3, 3]
-    assert [server.up for server in pool.servers()] == [False, False]
+    assert [server.is_up for server in pool.servers()] == [False, False]
     assert not pool.has_quorum
     assert not pool.checked(FIRST, is_well=True)
     assert kinds(pool.checked(FIRST, is_well=True)) == ["server_up"]
@@ -380,5 +380,5 @@ def test_other_writers(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> Non
         assert lb.reconcile(pool).other_writers == []
         assert lb.adopt(pool).other_writers == writers
         other.kill()
-    message = f"keepalived (process {other.pid}) changes this table too: stop one of the two"
+    message = f"keepalived (process {other.pid}) runs in this network namespace, and may change its table too"
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [message, message]

@@ -4,6 +4,7 @@
 -- it was. Its argument is a file: see checker.conf.lua. Needs luaposix and luasocket, which Debian has up to Lua 5.3.
 local ipvs = require "ipvs"
 local posix_signal = require "posix.signal"
+local posix_time = require "posix.time"
 local posix_wait = require "posix.sys.wait"
 local socket = require "socket"
 local unistd = require "posix.unistd"
@@ -11,22 +12,26 @@ local unistd = require "posix.unistd"
 local lb = assert(ipvs.connect { timeout = 5 })
 local function say(...) io.stderr:write("checker: ", string.format(...), "\n") end
 
--- Probes: each is a coroutine that yields the socket it waits for, and says why the server is not well, or nothing.
+local function now() -- in seconds, by a clock that nobody sets back
+    local time = posix_time.clock_gettime(posix_time.CLOCK_MONOTONIC)
+    return time.tv_sec + time.tv_nsec / 1e9
+end
+
+-- Probes: each yields while it waits, is told whether its time is over, and says why a server is not well, or nothing.
 
 local function connect(server, check)
     local host, port = server.id:match "^%[?(.-)%]?:(%d+)$"
     local connection = host:find(":", 1, true) and socket.tcp6() or socket.tcp()
     connection:settimeout(0)
     local _, why = connection:connect(host, check.port or port)
-    if why == "timeout" then
-        coroutine.yield(connection, "writes")
+    while why == "timeout" or why == "Operation already in progress" do
+        if coroutine.yield() then return connection, "timed out" end
         _, why = connection:connect(host, check.port or port)
     end
     return connection, why ~= "already connected" and why or nil
 end
 
 local probes = {}
-
 function probes.tcp(server, check)
     local connection, why = connect(server, check)
     connection:close()
@@ -39,9 +44,9 @@ function probes.http(server, check)
     if not why then
         connection:send(("GET %s HTTP/1.0\r\nHost: %s\r\n\r\n"):format(check.path or "/", check.host or server.id))
         repeat
-            coroutine.yield(connection, "reads")
             line, why, part = connection:receive("*l", part)
-        until line or why ~= "timeout"
+            if why == "timeout" and coroutine.yield() then why = "timed out" end
+        until why ~= "timeout"
     end
     connection:close()
     if not line then return why end
@@ -57,50 +62,39 @@ function probes.script(server, check)
         unistd.execp(check.program, { host, check.port or port })
         unistd._exit(127)
     end
-    while true do
-        local pid, how, status = posix_wait.wait(child, posix_wait.WNOHANG)
-        if pid ~= 0 then return status ~= 0 and ("%s %s"):format(how, status) or nil end
-        if coroutine.yield() == "stop" then
-            return posix_signal.kill(child, posix_signal.SIGKILL), posix_wait.wait(child)
-        end
+    local pid, how, status = posix_wait.wait(child, posix_wait.WNOHANG)
+    while pid == 0 do
+        local is_late = coroutine.yield()
+        if is_late then posix_signal.kill(child, posix_signal.SIGKILL) end
+        pid, how, status = posix_wait.wait(child, is_late and 0 or posix_wait.WNOHANG)
     end
+    if how == "killed" then return "timed out" end
+    return status ~= 0 and ("%s %s"):format(how, status) or nil
 end
 
 -- Runs the probes of all pools at once, each for so many seconds at most, and gives what each says to `result`.
 local function probe(pools, result)
     local waiting = {}
     for _, pool in ipairs(pools) do
-        local finish = socket.gettime() + (pool.check.timeout or 1)
+        local finish = now() + (pool.check.timeout or 1)
         for _, server in ipairs(pool.settings.servers) do
             local thread = coroutine.create(function() return probes[pool.check.kind](server, pool.check) end)
             waiting[#waiting + 1] = { thread = thread, pool = pool, server = server, finish = finish }
         end
     end
     while #waiting > 0 do
-        local left, reads, writes = {}, {}, {}
+        local left = {}
         for _, task in ipairs(waiting) do
-            local late = socket.gettime() > task.finish
-            local ok, what, side = true, task.socket, task.side
-            if late or task.ready ~= false then
-                ok, what, side = coroutine.resume(task.thread, late and "stop" or nil)
-            end
-            if coroutine.status(task.thread) == "dead" or late then
-                if late and task.socket then task.socket:close() end
-                result(task.pool, task.server, late and "timed out" or what)
-                assert(ok, what)
+            local ok, why = coroutine.resume(task.thread, now() > task.finish)
+            if coroutine.status(task.thread) == "dead" then
+                assert(ok, why)
+                result(task.pool, task.server, why)
             else
-                task.socket, task.side, task.ready = what, side, false
                 left[#left + 1] = task
-                local list = side == "reads" and reads or writes
-                if side then list[#list + 1] = what end
             end
         end
         waiting = left
-        if #waiting == 0 then break end
-        local readable, writable = socket.select(reads, writes, 0.05)
-        for _, task in ipairs(waiting) do
-            task.ready = not task.socket or readable[task.socket] or writable[task.socket] or false
-        end
+        socket.sleep(#waiting > 0 and 0.01 or 0)
     end
 end
 
@@ -108,11 +102,9 @@ end
 local function report(reason, applied, err)
     applied = applied or err.applied or { done = {}, other_writers = {} }
     for _, command in ipairs(applied.done) do say("%s: %s", reason, ipvs.format_rule(command)) end
-    for _, other in ipairs(applied.other_writers) do say("%s (%d) writes this table too", other.name, other.process) end
+    for _, other in ipairs(applied.other_writers) do say("%s (%d) may write here too", other.name, other.process) end
     if err then say("%s: %s", reason, err) end
 end
-
-local function id_of(service) return type(service) == "table" and service.id or service end
 
 local function tell(pool, changes, why)
     for _, event in ipairs(changes.events) do say("%s: %s%s", pool.name, event.message, why and ": " .. why or "") end
@@ -125,39 +117,43 @@ local function load_file(path)
     for number, settings in ipairs(config.pools) do
         local check = settings.check
         assert(probes[check.kind], ("check: '%s' is none of tcp, http and script"):format(check.kind))
-        for _, service in ipairs(settings.services) do
-            assert(not taken[id_of(service)], "a service is in one pool only, once")
-            taken[id_of(service)] = true
+        assert(check.kind ~= "script" or check.program, "check: a script needs a program")
+        for name, kind in pairs { status = "number", timeout = "number", port = "number", program = "string" } do
+            assert(not check[name] or type(check[name]) == kind, ("check: %s: a %s is needed"):format(name, kind))
         end
         settings.check = nil
-        local name = id_of(settings.services[1])
-        config.pools[number] = { name = name, settings = settings, check = check, policy = ipvs.pool(settings) }
+        local policy = ipvs.pool(settings)
+        for _, service in ipairs(policy:table()) do
+            assert(not taken[service.id], "a service is in one pool only, once")
+            taken[service.id] = true
+        end
+        config.pools[number] = { name = policy:table()[1].id, settings = settings, check = check, policy = policy }
     end
     return config
 end
 
--- Starts pools. What is known of those of before stays known; services that are gone are deleted.
-local function begin(pools, before)
-    local known, gone, scope = {}, {}, {}
+-- Lets pools go on with what those of before know, and makes the table theirs. Gives what is still to be done.
+local function settle(pools, before, ours)
+    local known, wanted, scope = {}, {}, {}
     for _, pool in ipairs(before) do
         known[pool.name] = pool.policy
-        for _, service in ipairs(pool.settings.services) do gone[id_of(service)] = true end
+        for _, service in ipairs(pool.policy:table()) do ours[service.id] = true end
     end
     for _, pool in ipairs(pools) do
-        local policy = known[pool.name]
-        if policy then tell(pool, policy:set_config(pool.settings)) end
-        pool.policy = policy or pool.policy
-        report(policy and "reload" or "start", lb[policy and "reconcile" or "adopt"](lb, pool.policy))
-        for _, service in ipairs(pool.settings.services) do gone[id_of(service)] = nil end
+        pool.policy = known[pool.name] or pool.policy
+        tell(pool, pool.policy:set_config(pool.settings))
+        for _, service in ipairs(pool.policy:table()) do wanted[#wanted + 1], ours[service.id] = service, true end
     end
-    for id in pairs(gone) do scope[#scope + 1] = id end
-    report("reload", lb:apply({}, { scope = scope }))
+    for id in pairs(ours) do scope[#scope + 1] = id end
+    local applied, err = lb:apply(wanted, { scope = scope })
+    report("reload", applied, err)
+    return applied and {} or ours
 end
 
 local function drain(pools, seconds)
     local drains = {}
     for _, pool in ipairs(pools) do
-        for _, service in ipairs(pool.settings.services) do
+        for _, service in ipairs(pool.policy:table()) do
             for server in lb:destinations(service) or function() end do
                 drains[#drains + 1] = lb:drain(service, server, { deadline = seconds })
             end
@@ -179,21 +175,25 @@ local ended, hangup
 posix_signal.signal(posix_signal.SIGTERM, function() ended = true end)
 posix_signal.signal(posix_signal.SIGHUP, function() hangup = true end)
 
-begin(config.pools, {})
+for _, pool in ipairs(config.pools) do
+    local applied, err = lb:adopt(pool.policy)
+    report("start", applied or assert(err.applied, err), err)
+end
+local undone = {}
 while not ended do
-    local start = socket.gettime()
+    local start, before = now(), config.pools
     probe(config.pools, function(pool, server, why)
         local changes = tell(pool, pool.policy:checked(server, not why), why)
         if #changes.events > 0 then report(changes.events[1].message, lb:follow(pool.policy, changes)) end
     end)
     for _, pool in ipairs(config.pools) do report("drift", lb:reconcile(pool.policy)) end
-    if hangup then
+    if hangup or next(undone) then
+        local ok, new = pcall(hangup and load_file or function() return config end, path)
+        if ok then config = new else say("%s", new) end
         hangup = false
-        local ok, new = pcall(load_file, path)
-        if not ok then say("%s", new) else begin(new.pools, config.pools) config = new end
+        undone = settle(config.pools, before, undone)
     end
-    if not ended then socket.sleep(math.max(0, (config.interval or 1) - (socket.gettime() - start))) end
+    if not ended then socket.sleep(math.max(0, (config.interval or 1) - (now() - start))) end
 end
-say "draining"
 drain(config.pools, config.drain or 30)
 lock:close()

@@ -79,7 +79,7 @@ The template of a firewall mark has the protocol "ip" and the mark as its virtua
 PoolEvent = namedtuple("PoolEvent", "event server message")
 PoolEvent.__doc__ = """Something that happened in a pool: a PoolEventKind, the server or None, and both in words."""
 
-ServerState = namedtuple("ServerState", "id up weight")
+ServerState = namedtuple("ServerState", "id is_up weight")
 ServerState.__doc__ = (
     """What a pool knows of a server: its id, whether it is well, and the weight that it has while it is."""
 )

@@ -77,7 +77,7 @@ class PoolEvent(NamedTuple):
 
 class ServerState(NamedTuple):
     id: str
-    up: bool
+    is_up: bool
     weight: int
 
 class DrainProgress(NamedTuple):
