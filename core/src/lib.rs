@@ -30,6 +30,9 @@ mod daemon;
 mod destination;
 mod drain;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod info;
 mod lock;
 mod overview;

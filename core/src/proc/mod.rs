@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::Protocol;
 
 pub use connection::Connections;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use connection::parse_connection;
 pub(crate) use overview::parse_overview;
 pub(crate) use stats::parse_total_stats;

@@ -391,5 +391,16 @@ fn extended_text(message: &NetlinkBuffer<&[u8]>) -> Option<String> {
         .and_then(|attribute| netlink_packet_core::parse_string(attribute.value()).ok())
 }
 
+/// Gives the payload of each message of a datagram that is a part of an answer, as for an exchange.
+#[cfg(fuzzing)]
+pub(crate) fn read(datagram: &[u8], mut reply: impl FnMut(&[u8])) {
+    for message in messages(datagram) {
+        let Ok(message) = message else { return };
+        if let Ok(Answer::Reply(payload)) = answer(&message) {
+            reply(payload);
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests;
