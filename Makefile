@@ -4,17 +4,18 @@ export PATH := $(CURDIR)/target/debug:$(CURDIR)/.venv/bin:$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export CARGO_TARGET_DIR := $(CURDIR)/target
 export LUA_CPATH := $(CURDIR)/target/lua-dev/5.4/?.so;;
-unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4
+# Of `make -j`, which cargo would take for its own.
+unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4 MAKEFLAGS
 GUEST := tests/guest/run
 
 .PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-python \
-	test-package test-lua test-proxies proxies test-checkers keepalived test-faults format clean
+	test-package test-lua test-proxies proxies test-checkers keepalived test-faults fuzz test-fuzz format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
 
 # With `-j2` two parts go on at once, each guest on a processor of its own.
-test: test-unit test-guest test-package test-kernel test-python test-lua test-checkers test-proxies test-faults
+test: test-unit test-guest test-package test-kernel test-python test-lua test-checkers test-proxies test-faults test-fuzz
 
 # Everything below here is a part of the two above.
 
@@ -69,6 +70,25 @@ keepalived: setup
 # The examples of health checkers, and keepalived, beside real servers that die and come back.
 test-checkers: build keepalived
 	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/checkers
+
+# What comes from outside, in any bytes: a minute for each kind of it, or as long as told: make fuzz FUZZ_SECONDS=3600. What
+# was tried stays in target/fuzz and is where the next run begins; what broke something is there too.
+FUZZ_SECONDS ?= 60
+fuzz: setup
+	@./setup fuzz
+	@for target in $(basename $(notdir $(wildcard fuzz/targets/*.rs))); do \
+		echo "fuzz: $$target"; \
+		mkdir -p target/fuzz/$$target; \
+		PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir fuzz --target-dir target/fuzz/build $$target \
+			target/fuzz/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) \
+			-artifact_prefix=target/fuzz/broken-$$target- >target/fuzz/$$target.log 2>&1 || \
+			{ cat target/fuzz/$$target.log; exit 1; }; \
+		grep '^Done' target/fuzz/$$target.log; \
+	done
+
+# Long enough to see that it works.
+test-fuzz:
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 
 lint: build
 	cargo fmt --all --check

@@ -2,9 +2,7 @@
 
 Each round asks all servers at once, and ends with the slowest one. What others change in its services is mended. On
 SIGHUP it reads its file again; on SIGTERM it drains its servers and ends, at once on a second one; on SIGINT it leaves
-the table as it is. Killed and started again, it goes on as before.
-
-usage: checker.py FILE    (checker.toml beside this is one; needs Python 3.11)
+the table as it is. Killed and started again, it goes on. Its argument is a file: see checker.toml. Needs Python 3.11.
 """
 
 import logging
@@ -27,7 +25,6 @@ import ipvs
 
 log = logging.getLogger("checker")
 asked: queue.SimpleQueue[int] = queue.SimpleQueue()  # signals that came
-LONGEST = 86400  # of any time, in seconds
 
 
 def require(is_right: object, message: str) -> None:
@@ -52,8 +49,9 @@ class Check:
         """Refuse what would make every server look dead, or well."""
         require(self.kind in ("tcp", "http", "script"), f"check: kind: {self.kind!r} is none of tcp, http and script")
         require(re.fullmatch("/[!-~]*", self.path), f"check: path: {self.path!r} does not begin with /, or has spaces")
-        require(0 < self.timeout < LONGEST, f"check: timeout: {self.timeout} is not above 0 and below {LONGEST}")
-        require(isinstance(self.status, int), f"check: status: {self.status!r} is not a number")
+        for name, kind in (("port", int), ("path", str), ("status", int), ("program", str)):
+            require(type(getattr(self, name)) is kind, f"check: {name}: {getattr(self, name)!r} is no {kind.__name__}")
+        require(0 < self.timeout < 2**16, f"check: timeout: {self.timeout} is not above 0 and below {2**16}")
         require(bool(self.program) == (self.kind == "script"), "check: program: a script has one, and nothing else")
 
     def fault(self, server: ipvs.Destination) -> str | None:
@@ -70,7 +68,6 @@ class Check:
                 connection.sendall(f"GET {self.path} HTTP/1.0\r\nHost: {self.host or server}\r\n\r\n".encode())
                 answer = b""
                 while b"\n" not in answer and len(answer) < 1000:  # noqa: PLR2004, no first line is longer
-                    # A socket's own time is for each piece anew; 0 would be none.
                     connection.settimeout(max(end - time.monotonic(), 1e-6))
                     answer += connection.recv(1000) or b"\n"
         except (OSError, subprocess.SubprocessError) as error:
@@ -87,7 +84,6 @@ class Pool:
         forwarding = settings.pop("forwarding", "masquerade")
         self.check = Check(**settings.pop("check", {}))
         self.services = [ipvs.Service(i, **s) for s in settings.pop("services") for i in ipvs.service_ids(s.pop("id"))]
-        self.ids = {service.id for service in self.services}
         self.servers = [ipvs.Destination(**{"forwarding": forwarding, **server}) for server in settings.pop("servers")]
         if sorry := settings.get("sorry_server"):
             settings["sorry_server"] = ipvs.Destination(**{"forwarding": forwarding, **sorry})
@@ -105,7 +101,7 @@ def read(file: Path) -> tuple[float, float, list[Pool]]:
     ids = [service.id for pool in pools for service in pool.services]
     require(len(ids) == len(set(ids)), "pool: a service is in one only, once")
     for name, value in (("interval", interval), ("drain", drain)):
-        require(0 < value < LONGEST, f"{name}: {value} is not above 0 and below {LONGEST}")
+        require(0 < value < 2**16, f"{name}: {value} is not above 0 and below {2**16}")
     require(not settings, f"there is no setting {', '.join(map(repr, settings))}")
     return interval, drain, pools
 
@@ -120,18 +116,19 @@ def act(change: Callable[..., ipvs.Applied], *arguments: object, **options: obje
     return True
 
 
-def settle(lb: ipvs.Client, pools: list[Pool], before: list[Pool], gone: set[str]) -> None:
-    """Let pools go on with what those of before know, and make the table theirs; what is gone goes last, or later."""
+def settle(lb: ipvs.Client, pools: list[Pool], before: list[Pool], undone: set[str]) -> None:
+    """Let pools go on with what those of before know, and make the table theirs; what no pool has goes last."""
     known = {pool.services[0].id: pool.policy for pool in before}
     for pool in pools:
         if policy := known.get(pool.services[0].id):
             for event in policy.set_config(**pool.settings).events:
                 log.warning("%s: %s", pool.services[0], event.message)
             pool.policy = policy
-    ours, old = ({id_ for pool in some for id_ in pool.ids} for some in (pools, before))
-    gone |= old - ours
-    if act(lb.apply, [pair for pool in pools for pair in pool.policy.table()], scope=ours | gone):
-        gone.clear()
+        else:
+            act(lb.adopt, pool.policy)
+    undone |= {service.id for pool in (*before, *pools) for service in pool.services}
+    if act(lb.apply, [pair for pool in pools for pair in pool.policy.table()], scope=undone):
+        undone.clear()
 
 
 def look(lb: ipvs.Client, pools: list[Pool], threads: ThreadPoolExecutor) -> None:
@@ -164,7 +161,7 @@ def drain(lb: ipvs.Client, pools: list[Pool], seconds: float) -> None:
 
 def run(lb: ipvs.Client, file: Path) -> None:
     """Check until a signal ends it."""
-    (interval, seconds, pools), gone = read(file), set[str]()
+    (interval, seconds, pools), undone = read(file), set[str]()
     for pool in pools:
         act(lambda applied: applied, lb.adopt(pool.policy))
     with ThreadPoolExecutor(max_workers=1000) as threads:
@@ -175,11 +172,14 @@ def run(lb: ipvs.Client, file: Path) -> None:
                 interval, seconds, pools = read(file) if number else (interval, seconds, pools)
             except (OSError, ValueError, TypeError, KeyError) as error:
                 log.error("%s: %s: %s", file, type(error).__name__, error)  # noqa: TRY400
-            if number or gone:
-                settle(lb, pools, before, gone)
+            if number or undone:
+                settle(lb, pools, before, undone)
             look(lb, pools, threads)
     if number == signal.SIGTERM:
-        drain(lb, pools, seconds)
+        try:
+            drain(lb, pools, seconds)
+        except ipvs.Error:  # somebody else may be at work on a server
+            drain(lb, pools, seconds)
 
 
 def main() -> None:

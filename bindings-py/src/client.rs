@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipvs_core::{ApplyOptions, DrainOptions, Ensured, Error, Operation, Options, Role, ServiceTable};
 use pyo3::PyClass;
@@ -30,8 +30,11 @@ use crate::table::{Applied, Plan, Table, scope, table as read_table};
 use crate::watch::Watch;
 
 /// Signals are looked at between two pieces of a batch, so that Ctrl-C is prompt: a piece is so many commands at most, of some
-/// microseconds each, or one that may be slow. Each costs as much as some hundred commands.
+/// microseconds each, and has so few that may be slow. One that took longer than this is followed by a shorter one. A piece costs as
+/// much as some hundred commands.
 const PIECE_MAX: usize = 4096;
+const PIECE_SLOW_MAX: usize = 16;
+const PIECE_TIME: Duration = Duration::from_millis(20);
 
 /// A connection to the kernel's IPVS in one network namespace.
 ///
@@ -100,14 +103,29 @@ impl Client {
         let client = self.open()?;
         let mut report = Report::new(commands.len(), lines);
         let (mut rest, mut loaded) = (commands, BTreeSet::new());
+        let (mut most, mut most_slow) = (PIECE_MAX, 1);
         while let [first, ..] = rest
             && !report.is_interrupted()
         {
-            let longest = rest.len().min(PIECE_MAX);
-            let mut piece = rest[..longest].iter().map(Borrow::<ipvs_core::Command>::borrow);
-            let length = piece.position(|command| command.is_slow(&loaded)).unwrap_or(longest).max(1);
+            let longest = rest.len().min(most);
+            let mut slow = (0..longest).filter(|place| rest[*place].borrow().is_slow(&loaded));
+            // Up to the first slow one, or to the one that is too many.
+            let length = match slow.next() {
+                None => longest,
+                Some(0) => slow.nth(most_slow - 1).unwrap_or(longest),
+                Some(place) => place,
+            };
+            let is_slow = first.borrow().is_slow(&loaded);
             let (piece, later) = rest.split_at(length);
+            let start = Instant::now();
             let part = python.detach(|| client.batch(piece)).map_err(|error| raise(python, &error))?;
+            let is_quick = start.elapsed() < PIECE_TIME;
+            match (is_slow, is_quick) {
+                (true, true) => most_slow = (most_slow * 4).min(PIECE_SLOW_MAX),
+                (true, false) => most_slow = 1,
+                (false, true) => most = (most * 4).min(PIECE_MAX),
+                (false, false) => most = (length / 4).max(1),
+            }
             if part.is_done() {
                 loaded.extend(first.borrow().modules().cloned());
             }

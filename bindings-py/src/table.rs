@@ -191,6 +191,9 @@ impl Applied {
                 format!("{name} (process {process}) runs in this network namespace, and may change its table too");
             warn(python, &word)?;
         }
+        if let Some(error) = applied.rollback.as_ref().and_then(|back| back.first_error()) {
+            warn(python, &format!("{reason}: not all is as before: {error}"))?;
+        }
         let back = |back: Box<_>| Py::new(python, Self::new(python, &format!("{reason}, taken back"), *back)?);
         let rollback = applied.rollback.take().map(back).transpose()?;
         Ok(Self { applied, rollback })

@@ -90,6 +90,9 @@ fn log_all(applied: &Applied, why: &str, log: &mut Log) {
     }
     if let Some(back) = &applied.rollback {
         log_all(back, &format!("{why}, taken back"), log);
+        if let Some(error) = back.first_error() {
+            log.tell(&format!("{why}: not all is as before: {error}"));
+        }
     }
 }
 
@@ -116,7 +119,7 @@ fn report(program: Program, how: &Apply, applied: &Applied, options: &Options) {
     } else {
         program.report(&format_args!("{done} done"));
     }
-    if let Some(back) = &applied.rollback {
+    if let Some(back) = applied.rollback.as_ref().filter(|_| applied.is_changed()) {
         let word = match back.first_error() {
             None => "the settings from before are restored; what had been deleted has new counters".to_owned(),
             Some(error) => format!("the settings from before are not restored: {error}"),

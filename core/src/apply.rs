@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use crate::{
-    Client, Command, Error, ErrorKind, InvalidArgument, Operation, OtherWriter, Outcome, Plan, Report, Scope,
-    ServiceId, Table,
+    Client, Command, Destination, Error, ErrorKind, InvalidArgument, Operation, OtherWriter, Outcome, Plan, Report,
+    Scope, ServiceId, Table,
 };
 
 /// How often a table that others change meanwhile is looked at, the first time included.
@@ -95,17 +95,22 @@ impl Applied {
             .filter_map(|(command, _)| command.service())
             .collect();
         let failed: BTreeSet<_> = self.failed.iter().map(|(command, _)| object(command)).collect();
-        let is_served = |id| {
-            wanted.destinations(&id).any(|destination| {
-                let failed = failed.contains(&(Some(id), Some(destination.address)));
-                let before = now.destination(&id, &destination.address).is_some_and(|before| before.weight > 0);
-                destination.weight > 0 && (before || !failed)
-            })
+        // It is not there, or nobody answers in it although somebody should.
+        let is_lacking = |id: &ServiceId| {
+            let is_there = now.has_service(id) || !failed.contains(&(Some(*id), None));
+            let mut active = wanted.destinations(id).filter(|destination| destination.weight > 0).peekable();
+            let is_served = |destination: &Destination| {
+                let before = now.destination(id, &destination.address).is_some_and(|before| before.weight > 0);
+                before || !failed.contains(&(Some(*id), Some(destination.address)))
+            };
+            !is_there || active.peek().is_some() && !active.any(is_served)
         };
+        let was_served = |id: &ServiceId| now.destinations(id).any(|destination| destination.weight > 0);
         let is_held = |command: &Command| match (command, command.service()) {
             _ if self.interrupted.is_some() => true,
-            (Command::DeleteService(_), _) => refused.iter().any(|id| !now.has_service(id)),
-            (_, Some(id)) => refused.contains(&id) && !(now.has_service(&id) && is_served(id)),
+            // What is held back in another service goes on answering there.
+            (Command::DeleteService(_), _) => refused.iter().any(|id| is_lacking(id) && !was_served(id)),
+            (_, Some(id)) => refused.contains(&id) && is_lacking(&id),
             (_, None) => false,
         };
         let (held, removals): (Vec<_>, Vec<_>) = plan.removals.into_iter().partition(is_held);

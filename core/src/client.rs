@@ -431,9 +431,12 @@ impl Client {
         Drain::begin(self, id, address, options)
     }
 
-    /// Begins to compare the table with what it was: the first look is now, and reads all of it, as each later one does.
+    /// Begins to compare the table with what it was: the first look is now. It reads all of it, as each later one does, and twice,
+    /// as a listing may miss something.
     pub fn watch(&self) -> Result<Watch, Error> {
-        Ok(Watch::new(self.snapshot()?))
+        let mut watch = Watch::new(self.snapshot()?);
+        watch.look(self)?;
+        Ok(watch)
     }
 
     /// Makes this director what a VRRP script wants of it: the daemon runs, the one with the other role does not, and what
@@ -535,7 +538,9 @@ impl Client {
     /// Does what follows from a fact for a pool: its services become what it wants, and those that it has not any more are
     /// deleted. The table is looked at before, since somebody else's change may be in the way of leaving nobody without a server.
     ///
-    /// For a service that moves from one pool to another this is not the way: [`apply`](Self::apply) the tables of both.
+    /// A service that was to be deleted and was not, as [`Applied`] shows, is not looked at by [`reconcile`](Self::reconcile): the
+    /// same changes may be followed again. For a service that moves from one pool to another this is not the way:
+    /// [`apply`](Self::apply) the tables of both.
     pub fn follow(&self, pool: &Pool, changes: &PoolChanges) -> Result<Applied, Error> {
         if changes.plan.is_empty() {
             return Ok(Applied::default());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::{Client, DestinationEntry, Error, ErrorKind, Operation, Protocol, ServiceId};
+use crate::{Client, Command, Destination, DestinationEntry, Error, ErrorKind, Operation, Protocol, ServiceId};
 
 /// What a drain waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -113,18 +113,25 @@ impl Drain {
         let end = options.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
         let mut drain =
             Self { service: *service, address: *address, weight_before: 0, options, end, state: DrainState::Waiting };
-        let entry = drain.find(client)?;
-        drain.weight_before = entry.map(|entry| entry.destination.weight).unwrap_or_default();
-        match client.set_weight(service, address, 0) {
-            Ok(_) => Ok(drain),
-            Err(error) => {
-                // Whether it is 0 may not be known, and nobody else would set it back.
-                if drain.weight_before > 0 {
-                    let _ = client.set_weight(service, address, drain.weight_before);
-                }
-                Err(error)
-            }
+        let Some(DestinationEntry { destination, .. }) = drain.find_surely(client)? else {
+            // It says what is not there.
+            client.set_weight(service, address, 0)?;
+            return Ok(drain);
+        };
+        drain.weight_before = destination.weight;
+        if let Err(error) = drain.set_weight(client, destination.clone(), 0) {
+            // Whether it is 0 may not be known, and nobody else would set it back.
+            let _ = drain.set_weight(client, destination, drain.weight_before);
+            return Err(error);
         }
+        Ok(drain)
+    }
+
+    /// Gives it a weight and leaves all else as it was listed.
+    fn set_weight(&self, client: &Client, destination: Destination, weight: u32) -> Result<(), Error> {
+        let edit = Command::EditDestination(self.service, destination.with_weight(weight));
+        let operation = Operation::SetWeight(self.service, self.address);
+        client.send(&[edit]).into_single().map_err(|error| Error { operation, ..error })
     }
 
     /// How it stood at the last step.
@@ -168,17 +175,21 @@ impl Drain {
 
     /// The destination if it is still there with weight 0; if not, that is how it stands.
     fn look(&mut self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
-        // A listing may miss it.
-        let entry = match self.find(client)? {
-            None => self.find(client)?,
-            entry => entry,
-        };
+        let entry = self.find_surely(client)?;
         self.state = match &entry {
             None => DrainState::Gone,
             Some(entry) if entry.destination.weight > 0 => DrainState::Overruled,
             Some(_) => return Ok(entry),
         };
         Ok(None)
+    }
+
+    /// A listing may miss it, and so what is not there is looked for twice.
+    fn find_surely(&self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
+        match self.find(client)? {
+            None => self.find(client),
+            entry => Ok(entry),
+        }
     }
 
     fn find(&self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
@@ -206,10 +217,11 @@ impl Drain {
     /// Restores the weight that it had, if it still waits, and says whether it did. A weight that somebody else gave it
     /// meanwhile stays. After an error it still waits.
     pub fn cancel(&mut self, client: &Client) -> Result<bool, Error> {
-        if self.state != DrainState::Waiting || self.look(client)?.is_none() {
+        if self.state != DrainState::Waiting {
             return Ok(false);
         }
-        match client.set_weight(&self.service, &self.address, self.weight_before) {
+        let Some(entry) = self.look(client)? else { return Ok(false) };
+        match self.set_weight(client, entry.destination, self.weight_before) {
             Err(Error { kind: ErrorKind::NoSuchService | ErrorKind::NoSuchDestination, .. }) => {
                 self.state = DrainState::Gone;
                 Ok(false)

@@ -23,6 +23,15 @@ impl ServiceId {
         let wrong = |what: &str| InvalidArgument::new("range", format!("'{text}' {what}"));
         let digits = rest.find(|letter: char| !letter.is_ascii_hexdigit()).unwrap_or(rest.len());
         let (last, end) = rest.split_at(digits);
+        // Behind the last part comes the port, the end of the brackets, or the family of a mark.
+        let is_last = match end.bytes().next() {
+            Some(b':') => !text.contains('['),
+            Some(next) => next == b']' || next == b'/',
+            None => true,
+        };
+        if !is_last {
+            return Err(wrong("is no range of ids: it is of the last part of an address"));
+        }
         let begin = first.rfind(['.', ':']).map_or("", |place| &first[..=place]);
         let parse = |text: String| {
             text.parse::<Self>().map_err(|_| wrong("is no range of ids; write tcp://10.0.0.1-10:80 or fwmark:1-9"))
@@ -98,6 +107,8 @@ mod tests {
             ("tcp://[::1-10000]:80", "is no range"),
             ("fwmark:0-9", "is no range"),
             ("fwmark:1-", "is no range"),
+            ("tcp://10.0.0-1.5:80", "is no range"),
+            ("tcp://[2001:1-2::5]:80", "is no range"),
             ("-", "is no range"),
             ("\u{e9}-\u{e9}", "is no range"),
         ] {

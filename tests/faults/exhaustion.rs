@@ -1,10 +1,8 @@
 //! What runs out: descriptors, memory, room in the receive buffer; and a namespace that goes away.
 
 use std::fs::File;
-use std::os::fd::AsFd;
 
 use ipvs_core::{Client, Command, ErrorKind, Options, Outcome, Service};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::alone;
 use crate::namespace::{built, run, run_with_input};
@@ -107,7 +105,4 @@ fn a_namespace_that_is_deleted_in_use_works_on_and_cannot_be_entered_anew() {
     assert!(namespace.witness().is_empty());
     let ran = run_with_input(built("ipvsadm"), ["-L", "-n", "--netns", "doomed"], "");
     assert!(ran.status != Some(0) && ran.stderr.contains("doomed"), "{ran:?}");
-    // The thread is where it was.
-    let here = File::open(format!("/run/netns/{}", namespace.name())).unwrap();
-    move_into_link_name_space(here.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
 }

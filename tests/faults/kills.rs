@@ -45,10 +45,13 @@ fn start(program: &str, arguments: &[&str], input: &str) -> Child {
 /// Kills it at points from its start to its end, and tells how often it was before its end. `prepare` is what is there
 /// before, and `again` runs it to its end and looks at the table.
 fn kill_often(mut prepare: impl FnMut() -> Child, mut again: impl FnMut()) -> u32 {
-    let mut child = prepare();
-    let begin = Instant::now();
-    child.wait().unwrap();
-    let whole = begin.elapsed();
+    let mut measure = || {
+        let mut child = prepare();
+        let begin = Instant::now();
+        child.wait().unwrap();
+        begin.elapsed()
+    };
+    let whole = [measure(), measure(), measure()].into_iter().min().unwrap();
     again();
     let mut killed = 0;
     for number in 0..KILLS {

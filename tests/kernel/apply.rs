@@ -144,6 +144,13 @@ fn a_refusal_holds_back_what_would_leave_nobody_to_answer_and_no_more() {
     let wanted = format!("{web}-A -t 10.0.0.3:80 -s nosuch\n");
     let applied = client.apply(&table(&wanted), &ApplyOptions::default()).unwrap();
     assert_eq!(shown(&applied.not_sent), ["-D -t 10.0.0.2:80"]);
+    // One that is there, and has nobody to answer, is not either, however often it is tried.
+    let wanted = format!("{web}-A -t 10.0.0.3:80 -s rr\n{}", refused(3));
+    for _ in 0..2 {
+        let applied = client.apply(&table(&wanted), &ApplyOptions::default()).unwrap();
+        assert_eq!(shown(&applied.not_sent), ["-D -t 10.0.0.2:80"]);
+    }
+    client.delete_service(&"tcp://10.0.0.3:80".parse().unwrap()).unwrap();
     assert_eq!(namespace.witness().len(), 4);
 }
 

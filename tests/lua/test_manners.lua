@@ -64,12 +64,18 @@ function TestManners.test_a_deadline_is_kept()
         return file:read "*n", file:close()
     end
     local patient = ipvs.assert(ipvs.connect { timeout = 60 })
-    local begin = seconds()
-    ipvs.assert(patient:services())
-    local whole = seconds() - begin
-    begin = seconds()
-    local nothing, err = lb:services()
-    lu.assertTrue(seconds() - begin < whole / 2, whole)
+    local function least(list)
+        local times = {}
+        for number = 1, 3 do
+            local begin = seconds()
+            list()
+            times[number] = seconds() - begin
+        end
+        return math.min(times[1], times[2], times[3])
+    end
+    local nothing, err
+    local whole = least(function() ipvs.assert(patient:services()) end)
+    lu.assertTrue(least(function() nothing, err = lb:services() end) < whole / 2)
     lu.assertNil(nothing)
     lu.assertEquals({ err.kind, err.operation }, { "timed_out", "services" })
     lu.assertStrContains(tostring(err), "no answer from the kernel within 1µs")

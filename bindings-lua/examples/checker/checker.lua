@@ -4,18 +4,15 @@
 -- it was. Its argument is a file: see checker.conf.lua. Needs luaposix and luasocket, which Debian has up to Lua 5.3.
 local ipvs = require "ipvs"
 local posix_signal = require "posix.signal"
-local posix_time = require "posix.time"
 local posix_wait = require "posix.sys.wait"
 local socket = require "socket"
+local time = require "posix.time"
 local unistd = require "posix.unistd"
 
 local lb = assert(ipvs.connect { timeout = 5 })
 local function say(...) io.stderr:write("checker: ", string.format(...), "\n") end
 
-local function now() -- in seconds, by a clock that nobody sets back
-    local time = posix_time.clock_gettime(posix_time.CLOCK_MONOTONIC)
-    return time.tv_sec + time.tv_nsec / 1e9
-end
+local function now() local t = time.clock_gettime(time.CLOCK_MONOTONIC) return t.tv_sec + t.tv_nsec / 1e9 end
 
 -- Probes: each yields while it waits, is told whether its time is over, and says why a server is not well, or nothing.
 
@@ -98,7 +95,6 @@ local function probe(pools, result)
     end
 end
 
--- Says what was done to the table, and why.
 local function report(reason, applied, err)
     applied = applied or err.applied or { done = {}, other_writers = {} }
     for _, command in ipairs(applied.done) do say("%s: %s", reason, ipvs.format_rule(command)) end
@@ -114,6 +110,7 @@ end
 -- Reads the file. What is wrong with it is an error before anything is done.
 local function load_file(path)
     local config, taken = assert(loadfile(path))(), {}
+    assert(tonumber(config.interval or 1) and tonumber(config.drain or 1), "interval, drain: a number is needed")
     for number, settings in ipairs(config.pools) do
         local check = settings.check
         assert(probes[check.kind], ("check: '%s' is none of tcp, http and script"):format(check.kind))
@@ -140,8 +137,9 @@ local function settle(pools, before, ours)
         for _, service in ipairs(pool.policy:table()) do ours[service.id] = true end
     end
     for _, pool in ipairs(pools) do
-        pool.policy = known[pool.name] or pool.policy
-        tell(pool, pool.policy:set_config(pool.settings))
+        local policy = known[pool.name]
+        if policy then tell(pool, policy:set_config(pool.settings)) else report("reload", lb:adopt(pool.policy)) end
+        pool.policy = policy or pool.policy
         for _, service in ipairs(pool.policy:table()) do wanted[#wanted + 1], ours[service.id] = service, true end
     end
     for id in pairs(ours) do scope[#scope + 1] = id end
@@ -162,7 +160,8 @@ local function drain(pools, seconds)
     repeat
         local waiting = 0
         for _, entry in ipairs(drains) do
-            if assert(entry:step()).state == "waiting" then waiting = waiting + 1 end
+            local progress, err = entry:step()
+            if err then say("drain: %s", err) elseif progress.state == "waiting" then waiting = waiting + 1 end
         end
         socket.sleep(waiting > 0 and 0.2 or 0)
     until waiting == 0
@@ -188,9 +187,10 @@ while not ended do
     end)
     for _, pool in ipairs(config.pools) do report("drift", lb:reconcile(pool.policy)) end
     if hangup or next(undone) then
-        local ok, new = pcall(hangup and load_file or function() return config end, path)
-        if ok then config = new else say("%s", new) end
+        local read = hangup and load_file or function() return config end
         hangup = false
+        local ok, new = pcall(read, path)
+        if ok then config = new else say("%s", new) end
         undone = settle(config.pools, before, undone)
     end
     if not ended then socket.sleep(math.max(0, (config.interval or 1) - (now() - start))) end
