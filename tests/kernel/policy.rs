@@ -99,6 +99,8 @@ fn a_refusal_is_told_with_its_rule_and_can_be_taken_back() {
     let before = namespace.witness();
     let rules = format!("{WEB}-A -t 10.0.0.2:80 -s nosuch\n");
     let ran = apply("--rollback", &rules);
+    let back = "ipvsadm: the settings from before are restored; what had been deleted has new counters\n";
+    assert!(ran.stderr.ends_with(back), "{ran:?}");
     assert_eq!((ran.status, namespace.witness()), (Some(255), before), "{ran:?}");
     let ran = apply("", &rules);
     assert_eq!((ran.status, namespace.witness().len()), (Some(255), 4), "{ran:?}");

@@ -370,6 +370,12 @@ def test_a_wrong_file_is_an_error(text: str, message: str, config: Path) -> None
     assert table() == {}
 
 
+@pytest.mark.parametrize("program", ["examples/checker.py", "bindings-lua/examples/checker/checker.lua"])
+def test_a_checker_is_short(program: str) -> None:
+    """What it would need besides is in the library."""
+    assert len((PROJECT / program).read_text().splitlines()) < 200
+
+
 def test_the_example_s_file_is_right(check: Check, config: Path, log: Path) -> None:
     """What stands beside the program, with the addresses of nobody, makes its services."""
     text = (PROJECT / "examples" / "checker.toml").read_text()
