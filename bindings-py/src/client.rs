@@ -110,12 +110,9 @@ impl Client {
             let longest = rest.len().min(most);
             let mut slow = (0..longest).filter(|place| rest[*place].borrow().is_slow(&loaded));
             // Up to the first slow one, or to the one that is too many.
-            let length = match slow.next() {
-                None => longest,
-                Some(0) => slow.nth(most_slow - 1).unwrap_or(longest),
-                Some(place) => place,
-            };
-            let is_slow = first.borrow().is_slow(&loaded);
+            let first_slow = slow.next();
+            let is_slow = first_slow == Some(0);
+            let length = if is_slow { slow.nth(most_slow - 1) } else { first_slow }.unwrap_or(longest);
             let (piece, later) = rest.split_at(length);
             let start = Instant::now();
             let part = python.detach(|| client.batch(piece)).map_err(|error| raise(python, &error))?;
@@ -126,7 +123,7 @@ impl Client {
                 (false, true) => most = (most * 4).min(PIECE_MAX),
                 (false, false) => most = (length / 4).max(1),
             }
-            if part.is_done() {
+            if is_slow && part.is_done() {
                 loaded.extend(first.borrow().modules().cloned());
             }
             // A signal's handler may run while Python logs, too.

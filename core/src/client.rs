@@ -404,10 +404,16 @@ impl Client {
         let destination = entry.ok_or_else(|| Error::new(operation, ErrorKind::NoSuchDestination))?.destination;
         let before = destination.weight;
         check_weight(weight).map_err(|argument| Error::new(operation, argument))?;
-        // Nothing else is checked: what a newer kernel has and this library cannot name goes back as it came.
-        let edit = Command::EditDestination(*id, destination.with_weight(weight));
-        self.send(&[edit]).into_single().map_err(|error| Error { operation, ..error })?;
+        self.edit_weight(id, destination, weight)?;
         Ok(before)
+    }
+
+    /// Gives a destination that was listed another weight. Nothing else is checked: what a newer kernel has and this library
+    /// cannot name goes back as it came.
+    pub(crate) fn edit_weight(&self, id: &ServiceId, destination: Destination, weight: u32) -> Result<(), Error> {
+        let operation = Operation::SetWeight(*id, destination.address);
+        let edit = Command::EditDestination(*id, destination.with_weight(weight));
+        self.send(&[edit]).into_single().map_err(|error| Error { operation, ..error })
     }
 
     /// Takes the lock of the network namespace, so that two programs of ours never look after pools in it at once. It is
@@ -484,10 +490,10 @@ impl Client {
         }
     }
 
-    /// A service's settings, or nothing if it is not there.
-    fn service_if_any(&self, id: ServiceId) -> Result<Option<Service>, Error> {
-        match self.service(&id) {
-            Ok(entry) => Ok(Some(entry.service)),
+    /// One service, or nothing if it is not there.
+    pub(crate) fn service_if_any(&self, id: &ServiceId) -> Result<Option<ServiceEntry>, Error> {
+        match self.service(id) {
+            Ok(entry) => Ok(Some(entry)),
             Err(Error { kind: ErrorKind::NoSuchService, .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -498,7 +504,8 @@ impl Client {
     pub fn current_table(&self, scope: &Scope) -> Result<Table, Error> {
         let services = match scope.ids() {
             Some(ids) => {
-                ids.into_iter().filter_map(|id| self.service_if_any(id).transpose()).collect::<Result<_, _>>()?
+                let entries = ids.iter().filter_map(|id| self.service_if_any(id).transpose());
+                entries.map(|entry| Ok(entry?.service)).collect::<Result<_, Error>>()?
             }
             None => self.service_settings()?,
         };
@@ -530,7 +537,7 @@ impl Client {
         // A listing may miss a server, which is not to be taken for a failed one.
         now.add_missing(&self.current_table(&pool.scope())?, |_| false);
         pool.adopt(&now);
-        let mut applied = self.reconcile(pool)?;
+        let mut applied = self.apply(&pool.table(), &ApplyOptions::default().with_scope(pool.scope()))?;
         applied.find_others(self);
         Ok(applied)
     }
@@ -639,7 +646,11 @@ impl Client {
     }
 
     /// A service that is not there has no destinations.
-    fn destinations_or_none(&self, operation: Operation, id: &ServiceId) -> Result<Vec<DestinationEntry>, Error> {
+    pub(crate) fn destinations_or_none(
+        &self,
+        operation: Operation,
+        id: &ServiceId,
+    ) -> Result<Vec<DestinationEntry>, Error> {
         let family = id.family();
         let parse = |message: &[u8]| parse_destination(message, family);
         self.many(operation, Request::GetDestinations(id), parse, |entry| entry.destination.address)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::{Client, Command, Destination, DestinationEntry, Error, ErrorKind, Operation, Protocol, ServiceId};
+use crate::{Client, DestinationEntry, Error, ErrorKind, Operation, Protocol, ServiceId};
 
 /// What a drain waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,19 +119,12 @@ impl Drain {
             return Ok(drain);
         };
         drain.weight_before = destination.weight;
-        if let Err(error) = drain.set_weight(client, destination.clone(), 0) {
+        if let Err(error) = client.edit_weight(service, destination.clone(), 0) {
             // Whether it is 0 may not be known, and nobody else would set it back.
-            let _ = drain.set_weight(client, destination, drain.weight_before);
+            let _ = client.edit_weight(service, destination, drain.weight_before);
             return Err(error);
         }
         Ok(drain)
-    }
-
-    /// Gives it a weight and leaves all else as it was listed.
-    fn set_weight(&self, client: &Client, destination: Destination, weight: u32) -> Result<(), Error> {
-        let edit = Command::EditDestination(self.service, destination.with_weight(weight));
-        let operation = Operation::SetWeight(self.service, self.address);
-        client.send(&[edit]).into_single().map_err(|error| Error { operation, ..error })
     }
 
     /// How it stood at the last step.
@@ -193,10 +186,7 @@ impl Drain {
     }
 
     fn find(&self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
-        let entries = match client.destinations(&self.service) {
-            Err(Error { kind: ErrorKind::NoSuchService, .. }) => Vec::new(),
-            entries => entries?,
-        };
+        let entries = client.destinations_or_none(Operation::Destinations(self.service), &self.service)?;
         Ok(entries.into_iter().find(|entry| entry.destination.address == self.address))
     }
 
@@ -221,7 +211,7 @@ impl Drain {
             return Ok(false);
         }
         let Some(entry) = self.look(client)? else { return Ok(false) };
-        match self.set_weight(client, entry.destination, self.weight_before) {
+        match client.edit_weight(&self.service, entry.destination, self.weight_before) {
             Err(Error { kind: ErrorKind::NoSuchService | ErrorKind::NoSuchDestination, .. }) => {
                 self.state = DrainState::Gone;
                 Ok(false)

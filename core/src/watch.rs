@@ -5,8 +5,8 @@ use std::fmt::{self, Display};
 use std::net::SocketAddr;
 
 use crate::{
-    Client, Destination, DestinationEntry, Error, ErrorKind, Forwarding, Service, ServiceEntry, ServiceId,
-    ServiceTable, Stats, TunnelParts,
+    Client, Destination, DestinationEntry, Error, Forwarding, Service, ServiceEntry, ServiceId, ServiceTable, Stats,
+    TunnelParts,
 };
 
 /// One change of the table.
@@ -138,10 +138,8 @@ impl Watch {
         let mut now = client.snapshot()?;
         let listed: BTreeSet<_> = now.iter().map(|table| table.entry.service.id).collect();
         for missing in self.last.iter().map(|table| table.entry.service.id).filter(|id| !listed.contains(id)) {
-            match client.service(&missing) {
-                Ok(entry) => now.push(client.table(entry)?),
-                Err(Error { kind: ErrorKind::NoSuchService, .. }) => {}
-                Err(error) => return Err(error),
+            if let Some(entry) = client.service_if_any(&missing)? {
+                now.push(client.table(entry)?);
             }
         }
         let tables = by_id(&self.last);
