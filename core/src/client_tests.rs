@@ -7,8 +7,10 @@ use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLMSG_DONE};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::*;
+use crate::rules;
 use crate::transport::Transport;
 use crate::transport::tests::{acknowledgement, message, pair, script};
+use crate::wire::answers::{as_linux_3_10, recorded};
 use crate::wire::tests::emitted;
 use crate::{Outcome, Version};
 
@@ -28,6 +30,7 @@ const GET_DEST: u8 = 8;
 const NEW_DAEMON: u8 = 9;
 const DEL_DAEMON: u8 = 10;
 const GET_DAEMON: u8 = 11;
+const GET_CONFIG: u8 = 13;
 const GET_INFO: u8 = 15;
 
 /// What a scripted kernel says to a request.
@@ -436,6 +439,63 @@ fn a_director_stops_one_sync_daemon_before_it_starts_the_other() {
     drop(client);
     let requests = [GET_DAEMON, DEL_DAEMON, GET_INFO, NEW_DAEMON, GET_INFO].map(|command| (30, command));
     assert_eq!(asked.join().unwrap()[1..], requests);
+}
+
+/// The table that answers.txt shows, in the kernel's order.
+const RECORDED_TABLE: &str = "\
+-A -u [2001:db8::1]:53 -s rr -o
+-a -u [2001:db8::1]:53 -r [2001:db8::a]:5353 -m -w 1
+-A -t 10.0.0.1:80 -s wrr -p 300
+-a -t 10.0.0.1:80 -r 192.168.1.11:80 -i -w 0 --tun-type ipip
+-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m -w 5 -x 100 -y 20
+-A -f 7 -s sh -b sh-port
+-a -f 7 -r 192.168.1.12:0 -g -w 1
+-A -f 8 -6 -s lc
+-a -f 8 -6 -r [2001:db8::b]:0 -g -w 1
+";
+
+/// A client of a kernel that answers what was recorded, changed like this.
+fn client_of_recorded(change: fn(&[u8]) -> Vec<u8>) -> Client {
+    let say = move |name: &str| recorded(name).iter().map(|message| change(message)).collect();
+    let mut services = ["udp://[2001:db8::1]:53", "tcp://10.0.0.1:80", "fwmark:7", "fwmark:8/ipv6"].into_iter();
+    let (kernel, _) = kernel(30, move |command| match command {
+        GET_SERVICE => Say::Replies(say("service")),
+        GET_DEST => Say::Replies(say(&format!("destination of {}", services.next().unwrap()))),
+        GET_DAEMON => Say::Replies(say("daemon")),
+        GET_CONFIG => Say::Replies(recorded("timeouts")),
+        GET_INFO => Say::Replies(recorded("information")),
+        _ => Say::Nothing,
+    });
+    client([kernel])
+}
+
+#[test]
+fn what_was_recorded_of_a_kernel_is_read() {
+    let client = client_of_recorded(<[u8]>::to_vec);
+    let table = client.snapshot().unwrap();
+    assert_eq!(rules::print(&table), RECORDED_TABLE);
+    let entry = &table[1].destinations[1];
+    assert_eq!((entry.stats.connections, entry.stats.packets_in, entry.stats.bytes_in), (3, 3, 180));
+    assert_eq!((entry.stats.packets_out, entry.stats.bytes_out, entry.stats.bytes_in_per_second), (3, 120, 17));
+    assert_eq!((entry.active_connections, entry.inactive_connections, entry.persistent_connections), (0, 3, 1));
+    let daemon = SyncDaemon { sync_id: 5, ..SyncDaemon::new(Role::Backup, "d0") };
+    let chosen = SyncDaemon { max_length: 1472, port: 8848, ttl: 1, ..daemon };
+    let group = Some("224.0.0.81".parse().unwrap());
+    assert_eq!(client.daemons().unwrap(), [SyncDaemon { group, ..chosen }]);
+    assert_eq!(client.timeouts().unwrap(), Timeouts { tcp: 900, tcp_fin: 120, udp: 300 });
+    assert_eq!(client.info().unwrap().connection_table_size, 4096);
+}
+
+#[test]
+fn an_old_kernel_says_less_and_means_the_same() {
+    let is_shorter = |name: &str| recorded(name).iter().all(|message| as_linux_3_10(message).len() < message.len());
+    assert!(["service", "destination of tcp://10.0.0.1:80", "daemon"].into_iter().all(is_shorter));
+    let new = client_of_recorded(<[u8]>::to_vec).snapshot().unwrap();
+    let old = client_of_recorded(as_linux_3_10);
+    // All counters are below 2^32, and every destination has its service's family.
+    assert_eq!(old.snapshot().unwrap(), new);
+    let daemon = SyncDaemon { sync_id: 5, ..SyncDaemon::new(Role::Backup, "d0") };
+    assert_eq!(old.daemons().unwrap(), [daemon]);
 }
 
 #[test]

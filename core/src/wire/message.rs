@@ -35,9 +35,9 @@ const IPVS_CMD_GET_INFO: u8 = 15;
 const IPVS_CMD_ZERO: u8 = 16;
 const IPVS_CMD_FLUSH: u8 = 17;
 
-const IPVS_CMD_ATTR_SERVICE: u16 = 1;
-const IPVS_CMD_ATTR_DEST: u16 = 2;
-const IPVS_CMD_ATTR_DAEMON: u16 = 3;
+pub(super) const IPVS_CMD_ATTR_SERVICE: u16 = 1;
+pub(super) const IPVS_CMD_ATTR_DEST: u16 = 2;
+pub(super) const IPVS_CMD_ATTR_DAEMON: u16 = 3;
 const IPVS_CMD_ATTR_TIMEOUT_TCP: u16 = 4;
 const IPVS_CMD_ATTR_TIMEOUT_TCP_FIN: u16 = 5;
 const IPVS_CMD_ATTR_TIMEOUT_UDP: u16 = 6;
@@ -208,10 +208,11 @@ pub(crate) fn parse_info(message: &[u8]) -> Result<Info, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use netlink_packet_core::{DefaultNla, Emitable, Nla, NlasIterator, Parseable};
+    use netlink_packet_core::{DefaultNla, Nla};
 
     use super::*;
     use crate::rules::{self, Invocation};
+    use crate::wire::answers::{attributes, bytes, emit, value};
     use crate::wire::tests::{asked, emitted};
 
     const RECORDED: &str = include_str!("recorded.txt");
@@ -224,26 +225,11 @@ mod tests {
         })
     }
 
-    fn bytes(hex: &str) -> Vec<u8> {
-        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-        hex.as_bytes().chunks(2).map(byte).collect()
-    }
-
     fn command(line: &str) -> Command {
         match rules::parse(line.split_whitespace(), &rules::Numeric).map(|call| call.invocation) {
             Ok(Invocation::Change(command)) => command,
             other => panic!("{line}: {other:?}"),
         }
-    }
-
-    fn attributes(bytes: &[u8]) -> Vec<DefaultNla> {
-        NlasIterator::new(bytes).map(|attribute| DefaultNla::parse(&attribute.unwrap()).unwrap()).collect()
-    }
-
-    fn value(attribute: &DefaultNla) -> Vec<u8> {
-        let mut value = vec![0; attribute.value_len()];
-        attribute.emit_value(&mut value);
-        value
     }
 
     /// What ipvsadm sends, less what it sends without need: a service's settings where only its name matters, a
@@ -278,13 +264,9 @@ mod tests {
                 }
                 _ => inner,
             };
-            let mut bytes = vec![0; inner.as_slice().buffer_len()];
-            inner.as_slice().emit(&mut bytes);
-            kept.push(DefaultNla::new(outer.kind(), bytes));
+            kept.push(DefaultNla::new(outer.kind(), emit(&inner)));
         }
-        let mut bytes = vec![0; kept.as_slice().buffer_len()];
-        kept.as_slice().emit(&mut bytes);
-        [header, &bytes].concat()
+        [header, &emit(&kept)].concat()
     }
 
     #[test]

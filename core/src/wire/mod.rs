@@ -17,6 +17,8 @@ pub(crate) use message::{
 };
 
 #[cfg(test)]
+pub(crate) mod answers;
+#[cfg(test)]
 pub(crate) mod strategies;
 #[cfg(test)]
 pub(crate) mod tests;
