@@ -32,9 +32,10 @@ pub(crate) fn parsed<T: FromStr<Err = InvalidArgument>>(name: &'static str, valu
     text(name, value)?.parse().map_err(|error| invalid(value.py(), &error))
 }
 
-pub(crate) fn text(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<String> {
+/// A text, which stays Python's.
+pub(crate) fn text<'a>(name: &'static str, value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     let text = value.cast::<PyString>().map_err(|_| wrong_type(name, "a str", value))?;
-    text.extract().map_err(|_| invalid(value.py(), &InvalidArgument::new(name, "it has a lone surrogate")))
+    text.to_str().map_err(|_| invalid(value.py(), &InvalidArgument::new(name, "it has a lone surrogate")))
 }
 
 /// An object of a class.
@@ -101,7 +102,8 @@ pub(crate) fn ip(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<IpAdd
     if !value.is_instance_of::<PyString>() && !value.hasattr("packed")? {
         return Err(wrong_type(name, "an IP address, as a str or of the module ipaddress,", value));
     }
-    let text = text(name, value.str()?.as_any())?;
+    let text = value.str()?;
+    let text = self::text(name, text.as_any())?;
     let wrong = |_| invalid(value.py(), &InvalidArgument::new(name, format!("'{text}' is no IP address")));
     text.parse().map_err(wrong)
 }

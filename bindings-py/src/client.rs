@@ -180,7 +180,7 @@ impl Client {
         for (name, value) in settings.into_iter().flatten() {
             match &*keyword_name(&name)? {
                 "timeout" => options.timeout = limit("timeout", &value)?,
-                "netns" => options.netns = optional(&value, |value| text("netns", value))?,
+                "netns" => options.netns = optional(&value, |value| text("netns", value).map(str::to_owned))?,
                 "load_module" => options.load_module = switch("load_module", &value)?,
                 other => return Err(unknown(other)),
             }

@@ -104,7 +104,7 @@ impl Given {
 /// The text of a destination, or an address and a port.
 fn address(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<SocketAddr> {
     if value.is_instance_of::<PyString>() {
-        return parse_destination_address(&text(name, value)?).map_err(|error| invalid(value.py(), &error));
+        return parse_destination_address(text(name, value)?).map_err(|error| invalid(value.py(), &error));
     }
     match value.cast::<PyTuple>().map(|pair| pair.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()) {
         Ok(Ok((address, port))) => Ok(SocketAddr::new(ip(name, &address)?, number("port", &port, u16::MAX)?)),
@@ -115,13 +115,13 @@ fn address(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<SocketAddr>
 /// A `Tunnel`, or its type as text.
 fn tunnel(value: &Bound<'_, PyAny>) -> PyResult<Tunnel> {
     let parts = if value.is_instance_of::<PyString>() {
-        TunnelParts { kind: text("tunnel", value)?.into(), port: None, checksum: None }
+        TunnelParts { kind: text("tunnel", value)?.to_owned().into(), port: None, checksum: None }
     } else {
         let wrong = |_| wrong_type("tunnel", "a Tunnel or the str of its type", value);
         let (kind, port, checksum): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
             value.extract().map_err(wrong)?;
         TunnelParts {
-            kind: text("type", &kind)?.into(),
+            kind: text("type", &kind)?.to_owned().into(),
             port: optional(&port, |port| number("port", port, u16::MAX))?,
             checksum: optional(&checksum, |checksum| parsed::<TunnelChecksum>("checksum", checksum))?,
         }

@@ -56,7 +56,7 @@ impl<'py> Given<'py> {
                 "port" => given.port = optional(&value, |value| number("port", value, u16::MAX))?,
                 "fwmark" => given.fwmark = optional(&value, |value| number("fwmark", value, u32::MAX))?,
                 "family" => given.family = optional(&value, |value| parsed("family", value))?,
-                "scheduler" => given.scheduler = Some(text("scheduler", &value)?),
+                "scheduler" => given.scheduler = Some(text("scheduler", &value)?.to_owned()),
                 "scheduler_flags" => given.scheduler_flags = Some(flags(&value)?),
                 "persistence_timeout" => {
                     let seconds = optional(&value, |value| number("persistence_timeout", value, u32::MAX))?;
@@ -64,7 +64,8 @@ impl<'py> Given<'py> {
                 }
                 "netmask" => given.netmask = Some(value),
                 "persistence_engine" => {
-                    given.persistence_engine = Some(optional(&value, |value| text("persistence_engine", value))?);
+                    given.persistence_engine =
+                        Some(optional(&value, |value| text("persistence_engine", value).map(str::to_owned))?);
                 }
                 "one_packet" => given.one_packet = Some(switch("one_packet", &value)?),
                 other => return Err(unknown(other)),
@@ -147,13 +148,13 @@ fn incomplete() -> InvalidArgument {
 
 /// Names of flags.
 fn flags(value: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    items("scheduler_flags", "an iterable of str", value, |name| text("scheduler_flags", name))
+    items("scheduler_flags", "an iterable of str", value, |name| text("scheduler_flags", name).map(str::to_owned))
 }
 
 /// A mask as text, or a prefix length.
 fn netmask(value: &Bound<'_, PyAny>, family: Family) -> PyResult<Netmask> {
     if value.is_instance_of::<PyString>() {
-        return Netmask::parse(&text("netmask", value)?, family).map_err(|error| invalid(value.py(), &error));
+        return Netmask::parse(text("netmask", value)?, family).map_err(|error| invalid(value.py(), &error));
     }
     number("netmask", value, u8::MAX).map(Netmask::Prefix)
 }
@@ -416,6 +417,6 @@ impl<'py> FromPyObject<'_, 'py> for Id {
 /// address or of a mark, up to another that is in it too. The text of an id is a range of one.
 #[pyfunction]
 pub(crate) fn service_ids(python: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    let ids = ServiceId::range(&argument::text("text", text)?).map_err(|error| invalid(python, &error))?;
+    let ids = ServiceId::range(argument::text("text", text)?).map_err(|error| invalid(python, &error))?;
     Ok(ids.iter().map(ToString::to_string).collect())
 }

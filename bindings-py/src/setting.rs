@@ -15,7 +15,7 @@ pub(crate) fn known(python: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 
 /// The name of a setting that is known.
 pub(crate) fn name(name: &Bound<'_, PyAny>) -> PyResult<&'static str> {
-    let setting = Setting::named(&text("name", name)?).map_err(|error| invalid(name.py(), &error))?;
+    let setting = Setting::named(text("name", name)?).map_err(|error| invalid(name.py(), &error))?;
     Ok(setting.name)
 }
 
