@@ -14,6 +14,9 @@ pub const DEFAULT_WEIGHT: u32 = 1;
 /// Largest weight: the kernel keeps it in a signed 32-bit number and refuses what is negative there.
 pub const WEIGHT_MAX: u32 = i32::MAX as u32;
 
+/// The largest threshold. Linux 6.1.192 refuses a larger one with `EINVAL`, which 6.1.176 takes.
+pub(crate) const THRESHOLD_MAX: u32 = i32::MAX as u32;
+
 /// How packets reach a destination (`IPVS_DEST_ATTR_FWD_METHOD`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Forwarding {
@@ -183,7 +186,8 @@ pub struct Destination {
     /// Its share of new connections relative to the other destinations (`IPVS_DEST_ATTR_WEIGHT`), 0 to 2147483647.
     /// With 0 it keeps its connections and gets no new ones.
     pub weight: u32,
-    /// From this many connections on it gets no new ones (`IPVS_DEST_ATTR_U_THRESH`); 0 is no limit.
+    /// From this many connections on it gets no new ones (`IPVS_DEST_ATTR_U_THRESH`), 0 to 2147483647; 0 is no
+    /// limit.
     pub upper_threshold: u32,
     /// Below this many connections it gets new ones again (`IPVS_DEST_ATTR_L_THRESH`), up to the upper threshold; 0 is
     /// three quarters of that.
@@ -241,6 +245,9 @@ impl Destination {
         let wrong = |field, reason| Err(InvalidArgument::new(field, reason));
         check_scope("destination", &self.address)?;
         check_weight(self.weight)?;
+        if self.upper_threshold > THRESHOLD_MAX {
+            return wrong("upper_threshold", format!("{} is above {THRESHOLD_MAX}", self.upper_threshold));
+        }
         if self.lower_threshold > self.upper_threshold {
             return wrong(
                 "lower_threshold",
@@ -336,7 +343,8 @@ mod tests {
         let real = real("192.168.1.10:80");
         assert_eq!(real.clone().with_weight(WEIGHT_MAX).check(&service()), Ok(()));
         assert_eq!(refused(&real.clone().with_weight(WEIGHT_MAX + 1)), "weight");
-        assert_eq!(real.clone().with_thresholds(u32::MAX, u32::MAX).check(&service()), Ok(()));
+        assert_eq!(real.clone().with_thresholds(THRESHOLD_MAX, THRESHOLD_MAX).check(&service()), Ok(()));
+        assert_eq!(refused(&real.clone().with_thresholds(THRESHOLD_MAX + 1, 0)), "upper_threshold");
         assert_eq!(refused(&real.clone().with_thresholds(4, 5)), "lower_threshold");
         assert_eq!(refused(&real.with_thresholds(0, 1)), "lower_threshold");
         assert_eq!(parse_destination_address("2001:db8::a").unwrap_err().field, "destination");

@@ -39,7 +39,7 @@ pub fn every_kind() -> Vec<Command> {
     ];
     let destinations = [
         ("tcp://10.0.0.1:80", real("192.168.1.10:8080").with_weight(2_147_483_647)),
-        ("tcp://10.0.0.1:80", real("192.168.1.11:1").with_weight(0).with_thresholds(u32::MAX, u32::MAX)),
+        ("tcp://10.0.0.1:80", real("192.168.1.11:1").with_weight(0).with_thresholds(2_147_483_647, 2_147_483_647)),
         ("tcp://10.0.0.1:80", real("192.168.1.12:65535").with_thresholds(1, 0)),
         ("tcp://10.0.0.1:80", real("192.168.1.13:80").with_forwarding(Forwarding::DirectRoute)),
         ("tcp://10.0.0.1:80", real("192.168.1.13:8080").with_forwarding(Forwarding::DirectRoute)),

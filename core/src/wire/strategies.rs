@@ -7,6 +7,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::destination::THRESHOLD_MAX;
 use crate::{
     Command, Destination, Family, Forwarding, MODULE_NAME_MAX, Netmask, PERSISTENCE_TIMEOUT_MAX, Protocol, Role,
     SchedulerFlags, Service, ServiceId, SyncDaemon, TIMEOUT_MAX, Timeouts, Tunnel, TunnelChecksum, WEIGHT_MAX,
@@ -105,7 +106,7 @@ pub(crate) fn destination(service: ServiceId) -> impl Strategy<Value = Destinati
         (address(service.family()), untunnelled),
         (family().prop_flat_map(address), tunnel().prop_map(Forwarding::Tunnel)),
     ];
-    let thresholds = within(0, u32::MAX).prop_flat_map(|upper| (Just(upper), within(0, upper)));
+    let thresholds = within(0, THRESHOLD_MAX).prop_flat_map(|upper| (Just(upper), within(0, upper)));
     (addressed, within(0, WEIGHT_MAX), thresholds).prop_map(|((address, forwarding), weight, (upper, lower))| {
         Destination::new(address).with_forwarding(forwarding).with_weight(weight).with_thresholds(upper, lower)
     })
