@@ -8,14 +8,14 @@ export LUA_CPATH := $(CURDIR)/target/lua-dev/5.4/?.so;;
 unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4 MAKEFLAGS
 GUEST := tests/guest/run
 
-.PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-python \
-	test-package test-lua test-proxies proxies test-checkers keepalived test-faults fuzz test-fuzz format clean
+.PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-kernels test-kernel-smoke test-python \
+	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz test-fuzz format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
 
 # With `-j2` two parts go on at once, each guest on a processor of its own.
-test: test-unit test-guest test-package test-kernel test-python test-lua test-checkers test-proxies test-faults test-fuzz
+test: test-unit test-guest test-package test-kernel test-kernel-smoke test-python test-lua test-checkers test-proxies test-faults test-fuzz
 
 # Everything below here is a part of the two above.
 
@@ -42,6 +42,15 @@ test-debian-kernel: debian-kernel
 
 test-kernel: build
 	cargo test --config tests/guest/cargo.toml --package ipvs-tests --test kernel --test reload
+
+# The same under the kernel that users run too, on two processors that are emulated: large to fetch, and slow.
+IN_DEBIAN := --config 'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "3600", "--"]'
+test-kernels: test-kernel test-debian-kernel debian-kernel
+	cargo test $(IN_DEBIAN) --package ipvs-tests --test kernel --test reload
+
+# Of that, what every change has to pass.
+test-kernel-smoke: build debian-kernel
+	cargo test $(IN_DEBIAN) --package ipvs-tests --test kernel -- batch:: destination:: service::
 
 # What is killed, what runs out, what others do meanwhile: four minutes.
 test-faults: build
@@ -70,6 +79,11 @@ keepalived: setup
 # The examples of health checkers, and keepalived, beside real servers that die and come back.
 test-checkers: build keepalived
 	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/checkers
+
+# Checkers and programs that steer the table all the time, for an hour or as long as told: nothing may grow.
+LONG_SECONDS ?= 3600
+test-long: build
+	$(GUEST) --timeout $$(($(LONG_SECONDS) + 600)) -- python tests/checkers/long_run.py $(LONG_SECONDS)
 
 # What comes from outside, in any bytes: a minute for each kind of it, or as long as told: make fuzz FUZZ_SECONDS=3600. What
 # was tried stays in target/fuzz and is where the next run begins; what broke something is there too.
@@ -100,7 +114,7 @@ lint: build
 	mypy demo tests/proxies
 	mypy tests/checkers
 	python -m mypy.stubtest ipvs
-	luacheck --quiet --no-color bindings-lua demo tests/lua tests/proxies
+	luacheck --quiet --no-color bindings-lua demo tests/checkers tests/lua tests/proxies
 	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run
 
 # The figures mean nothing on a machine that does other work meanwhile.
@@ -116,10 +130,7 @@ bench-build: setup
 
 # The same programs under the kernel that users run; the library's own figures need no second one.
 bench-debian-kernel: debian-kernel bench-build
-	for part in ipvsadm python lua; do \
-		cargo bench --package ipvs-tests --config \
-			'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "1800", "--"]' -- $$part || exit; \
-	done
+	for part in ipvsadm python lua; do cargo bench $(IN_DEBIAN) --package ipvs-tests -- $$part || exit; done
 
 format:
 	cargo fmt --all
