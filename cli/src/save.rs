@@ -1,8 +1,8 @@
 //! Saves the table as rules, to standard output or to a file.
 
-use std::fs;
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ipvs_core::{Client, Command};
@@ -39,30 +39,47 @@ pub(crate) fn write_file(numeric: bool, client: &Client, names: &Names, path: &s
 /// Puts these bytes in the place of a file's, which keeps its owner and permissions. It is never there in part: they are
 /// written beside it, and to the disk, before the name is theirs.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // What a link names is replaced, not the link.
-    let path: PathBuf = match fs::canonicalize(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        path => path?,
-    };
-    let before = match fs::metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        metadata => Some(metadata?),
-    };
-    if before.as_ref().is_some_and(|before| !before.is_file()) {
-        return Err(io::Error::other("it is there and no regular file"));
-    }
+    let before = present(path)?;
+    let path = before.as_ref().map_or(path, |(path, _)| path);
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
-    // The process's umask applies, as to any new file.
-    let mut file = Builder::new().permissions(fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
-    if let Some(before) = before {
+    let mut new = Builder::new();
+    if before.is_none() {
+        // The process's umask applies, as to any new file.
+        new.permissions(Permissions::from_mode(0o666));
+    }
+    let mut file = new.tempfile_in(folder)?;
+    if let Some((_, before)) = &before {
+        // Until here nobody else could open it.
         std::os::unix::fs::fchown(file.as_file(), Some(before.uid()), Some(before.gid()))?;
         file.as_file().set_permissions(before.permissions())?;
     }
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(&path)?;
-    fs::File::open(folder)?.sync_all()
+    file.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// The file that is there, by the path that a link leads to, for that is what is replaced; nothing if there is none.
+fn present(path: &Path) -> io::Result<Option<(PathBuf, Metadata)>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        metadata => regular(metadata?)?,
+    };
+    // As a shell opens it for `>`: so the kernel refuses what somebody else has put into a folder such as /tmp.
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(false).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let opened = regular(file.metadata()?)?;
+    let path = fs::canonicalize(path)?;
+    let there = fs::symlink_metadata(&path)?;
+    if (there.dev(), there.ino()) != (opened.dev(), opened.ino()) {
+        return Err(io::Error::other("somebody else replaces it at this moment"));
+    }
+    Ok(Some((path, opened)))
+}
+
+fn regular(metadata: Metadata) -> io::Result<Metadata> {
+    if metadata.is_file() { Ok(metadata) } else { Err(io::Error::other("it is there and no regular file")) }
 }

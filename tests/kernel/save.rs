@@ -1,7 +1,7 @@
 //! `ipvsadm-save`, and `--output`: a file that has all of the table or is as it was.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 
 use crate::namespace::{Namespace, built, run};
 
@@ -33,7 +33,7 @@ fn a_file_is_replaced_and_keeps_its_permissions() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     std::os::unix::fs::chown(&path, Some(7), Some(8)).unwrap();
     let link = folder.path().join("link");
-    std::os::unix::fs::symlink("rules", &link).unwrap();
+    symlink("rules", &link).unwrap();
     run(built("ipvsadm"), ["-S", "-n", "--output", link.to_str().unwrap()]).success();
     assert_eq!(fs::read_to_string(&path).unwrap(), RULES);
     let after = fs::metadata(&path).unwrap();
@@ -74,6 +74,57 @@ fn what_cannot_be_written_leaves_all_as_it_was() {
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
     let full = run("sh", ["-c", &format!("{} -Sn > /dev/full", built("ipvsadm").display())]);
     assert_eq!((full.status, full.stderr.lines().count()), (Some(255), 1), "{full:?}");
+}
+
+/// As little as a shell's `>` does, where the kernel guards it.
+#[test]
+fn what_somebody_else_has_put_into_a_folder_for_all_is_not_written_to() {
+    let _namespace = director();
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+    // The guest's own, and Debian's way.
+    fs::write("/proc/sys/fs/protected_symlinks", "1").unwrap();
+    fs::write("/proc/sys/fs/protected_regular", "2").unwrap();
+    let (somebody, victim) = (65534, elsewhere.path().join("victim"));
+    fs::write(&victim, "older\n").unwrap();
+    for (name, to) in [("link", victim.clone()), ("dangling", elsewhere.path().join("new"))] {
+        symlink(to, folder.path().join(name)).unwrap();
+        lchown(folder.path().join(name), Some(somebody), Some(somebody)).unwrap();
+    }
+    fs::write(folder.path().join("file"), "theirs\n").unwrap();
+    lchown(folder.path().join("file"), Some(somebody), Some(somebody)).unwrap();
+    for name in ["link", "dangling", "file"] {
+        let path = folder.path().join(name).display().to_string();
+        assert_ne!(run("sh", ["-c", &format!("echo > {path}")]).status, Some(0), "{path}");
+        let ran = save(&["-n", "--output", &path]);
+        assert_eq!(ran.status, Some(255), "{ran:?}");
+        assert_eq!(ran.stderr, format!("ipvsadm-save: cannot write {path}: Permission denied (os error 13)\n"));
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "older\n");
+    assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "theirs\n");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    // Root's own are.
+    symlink(&victim, folder.path().join("own")).unwrap();
+    save(&["-n", "--output", folder.path().join("own").to_str().unwrap()]).success();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), RULES);
+}
+
+#[test]
+fn what_only_root_may_read_nobody_can_open_while_it_is_written() {
+    let _namespace = director();
+    let folder = tempfile::tempdir().unwrap();
+    let (path, log) = (folder.path().join("rules"), folder.path().join("log"));
+    fs::write(&path, "older\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let program = built("ipvsadm-save");
+    let strace = ["--trace=openat", "--output", log.to_str().unwrap(), program.to_str().unwrap()];
+    run("/usr/bin/strace", strace.into_iter().chain(["-n", "--output", path.to_str().unwrap()])).success();
+    let opened = fs::read_to_string(log).unwrap();
+    let new: Vec<&str> = opened.lines().filter(|line| line.contains("O_EXCL")).collect();
+    assert!(new.len() == 1 && new[0].contains(", 0600) = "), "{opened}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), RULES);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 }
 
 #[test]
