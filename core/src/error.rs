@@ -264,7 +264,7 @@ pub enum ErrorKind {
         text: Option<String>,
     },
     /// The network namespace cannot be entered, for which `CAP_SYS_ADMIN` is needed, or is not there.
-    #[error("the network namespace {name} cannot be entered: {}; 'ip netns' lists those with a name", plain(error))]
+    #[error("the network namespace {name} cannot be entered: {}; {}", plain(error), remedy(error))]
     Namespace {
         /// Its name or path.
         name: String,
@@ -389,6 +389,15 @@ impl Error {
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error ").next().unwrap_or(&text).to_owned()
+}
+
+/// What helps whoever cannot enter a network namespace.
+fn remedy(error: &io::Error) -> &'static str {
+    if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) {
+        "CAP_SYS_ADMIN is needed for that, besides CAP_NET_ADMIN"
+    } else {
+        "'ip netns' lists those with a name"
+    }
 }
 
 /// What a failure means.

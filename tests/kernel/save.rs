@@ -156,3 +156,17 @@ fn another_namespace_is_saved_and_changed() {
         assert!(ran.stderr.contains(said), "{ran:?}");
     }
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_namespace_is_not_waited_for() {
+    let _namespace = Namespace::enter();
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    run("mkfifo", [&pipe]).success();
+    let ran = run(
+        "timeout",
+        ["10".as_ref(), built("ipvsadm").as_os_str(), "-Ln".as_ref(), "--netns".as_ref(), pipe.as_os_str()],
+    );
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("pipe cannot be entered: Invalid argument"), "{ran:?}");
+}

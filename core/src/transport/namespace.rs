@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use rustix::fs::OFlags;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Where `ip netns add` puts namespaces.
@@ -25,7 +26,9 @@ impl Namespace {
     /// The namespace of this name, or at this path if there is a slash in it.
     pub fn open(name: &str) -> io::Result<Self> {
         let path = if name.contains('/') { PathBuf::from(name) } else { Path::new(NAMED).join(name) };
-        Ok(Self { file: File::open(&path)?, name: Some(path.display().to_string()) })
+        // If it is a pipe, nobody is waited for.
+        let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(&path)?;
+        Ok(Self { file, name: Some(path.display().to_string()) })
     }
 
     /// The namespace of the calling thread; nothing where `/proc` is out of reach, as after a chroot.
