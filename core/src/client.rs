@@ -426,7 +426,7 @@ impl Client {
     }
 
     /// The programs known to change IPVS tables by themselves, such as keepalived, that run in the network namespace: what
-    /// two of them want is set back and forth for ever.
+    /// two of them want is set back and forth for ever. Those of other users show to root and with `CAP_SYS_PTRACE` only.
     pub fn other_writers(&self) -> Result<Vec<OtherWriter>, Error> {
         other_writers(&self.connector).map_err(|failure| self.proc_failed(Operation::OtherWriters, failure))
     }

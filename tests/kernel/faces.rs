@@ -43,13 +43,25 @@ fn tree(path: &str) -> PathBuf {
     path
 }
 
+/// What runs a program in Python, and its arguments.
+pub fn python_call(program: &str) -> (PathBuf, Vec<String>) {
+    (tree(".venv/bin/python"), ["-c", program].map(str::to_owned).to_vec())
+}
+
+/// The same in Lua.
+pub fn lua_call(program: &str) -> (PathBuf, Vec<String>) {
+    let path = format!("package.cpath = '{}'", tree("target/lua-dev/5.4/ipvs.so").display());
+    ("/usr/bin/lua5.4".into(), ["-e", &path, "-e", program].map(str::to_owned).to_vec())
+}
+
 fn python(program: &str) -> Ran {
-    run(tree(".venv/bin/python"), ["-c", program])
+    let (program, arguments) = python_call(program);
+    run(program, arguments)
 }
 
 fn lua(program: &str) -> Ran {
-    let path = format!("package.cpath = '{}'", tree("target/lua-dev/5.4/ipvs.so").display());
-    run("lua5.4", ["-e", &path, "-e", program])
+    let (program, arguments) = lua_call(program);
+    run(program, arguments)
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod policy;
 mod pool;
 mod restore;
 mod save;
+mod security;
 mod service;
 mod setting;
 mod timeouts;

@@ -134,7 +134,8 @@ pub fn run(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = impl 
     ran(command)
 }
 
-fn ran(mut command: Command) -> Ran {
+/// Runs a program that is told all else already.
+pub fn ran(mut command: Command) -> Ran {
     let shown = format!("{command:?}");
     let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
     Ran {
