@@ -22,6 +22,7 @@ mod watch;
 use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::process;
+use std::thread;
 
 use ipvs_core::rules::options::{CommandSpec, Name};
 use ipvs_core::rules::{self, Call, Generated, Invocation, RuleError, RuleErrorKind};
@@ -38,6 +39,9 @@ const FAILED: u8 = 255;
 
 /// `--apply` had nothing to do.
 const UNCHANGED: u8 = 3;
+
+/// Room for a thread, in bytes: what the standard library gives by itself.
+const STACK: usize = 2 << 20;
 
 /// How much of a listing is written at once, in bytes.
 const BLOCK: usize = 32 * 1024;
@@ -136,6 +140,11 @@ fn status(program: Program) -> u8 {
     };
     program.report(&what);
     status
+}
+
+/// A thread whose room is not what `RUST_MIN_STACK` says.
+fn new_thread() -> thread::Builder {
+    thread::Builder::new().stack_size(STACK)
 }
 
 /// Why a command that was understood failed.

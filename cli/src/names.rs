@@ -6,12 +6,13 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use dns_lookup::{AddrInfoHints, getaddrinfo, getnameinfo};
 use ipvs_core::rules::{Namer, Resolver};
 use ipvs_core::{Family, Protocol};
+
+use crate::new_thread;
 
 /// How long all look-ups of a listing together may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -83,7 +84,7 @@ fn names_of(hosts: BTreeSet<IpAddr>) -> Vec<(IpAddr, Option<String>)> {
                     }
                 }
             };
-            if thread::Builder::new().spawn(look_up).is_err() {
+            if new_thread().spawn(look_up).is_err() {
                 // There are too many already; the others go on.
                 break;
             }

@@ -17,7 +17,7 @@ use signal_hook::iterator::Signals;
 
 use crate::hint::Hints;
 use crate::names::Names;
-use crate::{FAILED, Failure, LISTING_FAILED, Program, run_line};
+use crate::{FAILED, Failure, LISTING_FAILED, Program, new_thread, run_line};
 
 /// How many quick commands are sent before a signal is heard.
 const SLICE: usize = 200;
@@ -160,7 +160,7 @@ fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>, bar: &ProgressBar
             process::exit(128 + signal);
         }
     };
-    thread::Builder::new().spawn(wait).map(drop).map_err(Failure::Input)
+    new_thread().spawn(wait).map(drop).map_err(Failure::Input)
 }
 
 /// The signals that the process was started to ignore, as a shell's `trap '' INT` and `nohup` have it: a bit for each.
@@ -343,7 +343,7 @@ impl<To: Write> Restoring<'_, To> {
                 bar.enable_steady_tick(TICK);
             };
             // Without a thread there is no bar.
-            let _ = thread::Builder::new().spawn(show);
+            let _ = new_thread().spawn(show);
         }
     }
 
@@ -373,7 +373,7 @@ pub(crate) fn read_lines<'a>(text: &'a [u8], names: &Names) -> ([Vec<Line>; 2], 
     let (one, other) = text.split_at(half);
     let before = memchr::memchr_iter(b'\n', one).count();
     let (one, other) = thread::scope(|scope| {
-        let thread = thread::Builder::new().spawn_scoped(scope, || parse_lines(one, 1, names));
+        let thread = new_thread().spawn_scoped(scope, || parse_lines(one, 1, names));
         let other = parse_lines(other, before + 1, names);
         // Where there is no other thread to be had, this one does it.
         let one = thread.map_or_else(|_| Ok(parse_lines(one, 1, names)), thread::ScopedJoinHandle::join);

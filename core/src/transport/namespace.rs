@@ -14,6 +14,9 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 const NAMED: &str = "/run/netns";
 const CURRENT: &str = "/proc/thread-self/ns/net";
 
+/// Room for a thread, in bytes: what the standard library gives by itself, whatever `RUST_MIN_STACK` says.
+const STACK: usize = 2 << 20;
+
 /// A network namespace, kept alive by an open file.
 #[derive(Debug)]
 pub(crate) struct Namespace {
@@ -48,7 +51,8 @@ impl Namespace {
             return Ok(work());
         }
         thread::scope(|scope| {
-            let entered = thread::Builder::new().name("ipvs-netns".to_owned()).spawn_scoped(scope, || {
+            let thread = thread::Builder::new().name("ipvs-netns".to_owned()).stack_size(STACK);
+            let entered = thread.spawn_scoped(scope, || {
                 move_into_link_name_space(self.file.as_fd(), Some(LinkNameSpaceType::Network))?;
                 Ok(work())
             })?;

@@ -1,7 +1,9 @@
 //! What SECURITY.md promises.
 
 mod calls;
+mod environment;
 mod privileges;
+mod rules;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
