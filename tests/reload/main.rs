@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's way to fail")]
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use std::process::Command;
 
 use ipvs_core::{Client, ErrorKind, Options, Service};
 
 const HELPER: &str = "/proc/sys/kernel/modprobe";
+const MODPROBE: &str = "/sbin/modprobe";
+const AWAY: &str = "/sbin/modprobe.away";
 
 fn modprobe(arguments: &[&str]) {
     let output = Command::new("modprobe").args(arguments).output().unwrap();
@@ -22,6 +26,49 @@ fn unload(client: &Client) {
 
 fn service(port: u16, scheduler: &str) -> Service {
     Service::new(format!("tcp://10.0.0.1:{port}").parse().unwrap()).with_scheduler(scheduler)
+}
+
+/// A program in the place of modprobe, which is the guest's own, writes down what it is given. Neither the variables nor the
+/// folder of whoever calls change which one it is, and an ordinary user gets the error that tells root what to do.
+fn modprobe_is_run_by_its_path_and_without_an_environment(client: &Client) {
+    // It goes by its own name.
+    fs::create_dir("/run/real").unwrap();
+    symlink(fs::canonicalize(MODPROBE).unwrap(), "/run/real/modprobe").unwrap();
+    fs::rename(MODPROBE, AWAY).unwrap();
+    // The shell itself has its script open as 10.
+    let script = "#!/bin/sh\n\
+         tr '\\0' ' ' </proc/$$/cmdline >/run/modprobe-arguments\n\
+         cat /proc/$$/environ >/run/modprobe-environment\n\
+         ls /proc/$$/fd | grep -vx 10 | tr '\\n' ' ' >/run/modprobe-files\n\
+         exec /run/real/modprobe \"$@\"\n";
+    fs::write(MODPROBE, script).unwrap();
+    fs::set_permissions(MODPROBE, Permissions::from_mode(0o755)).unwrap();
+    let traps = tempfile::tempdir().unwrap();
+    for name in ["modprobe", "ip_vs"] {
+        fs::write(traps.path().join(name), "#!/bin/sh\ntouch /run/trapped\n").unwrap();
+        fs::set_permissions(traps.path().join(name), Permissions::from_mode(0o755)).unwrap();
+    }
+    let ipvsadm = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("ipvsadm");
+    let call = |mut command: Command| {
+        unload(client);
+        let variables = [("PATH", traps.path()), ("MODPROBE_OPTIONS", Path::new("--dry-run")), ("HOME", traps.path())];
+        command.arg("-Ln").current_dir(&traps).envs(variables).output().unwrap()
+    };
+    let output = call(Command::new(&ipvsadm));
+    assert!(output.status.success(), "{output:?}");
+    let written = |what: &str| fs::read_to_string(format!("/run/modprobe-{what}")).unwrap();
+    assert_eq!(written("arguments"), "/bin/sh /sbin/modprobe ip_vs ");
+    assert_eq!(written("environment"), "");
+    assert_eq!(written("files"), "0 1 2 ");
+    let mut ordinary = Command::new("/usr/bin/setpriv");
+    let capability = ["--inh-caps=+net_admin", "--ambient-caps=+net_admin"];
+    ordinary.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).args(capability).arg(&ipvsadm);
+    let output = call(ordinary);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("'modprobe ip_vs' loads it"), "{output:?}");
+    assert!(!Path::new("/run/trapped").exists());
+    fs::rename(AWAY, MODPROBE).unwrap();
+    modprobe(&["ip_vs"]);
 }
 
 /// One test, since every step changes the kernel that all share.
@@ -68,6 +115,7 @@ fn a_client_outlives_its_module() {
     assert_eq!(forbidden.raw_os_error(), Some(2));
     assert!(forbidden.to_string().contains("modprobe ip_vs"), "{forbidden}");
     assert_eq!(client.services().unwrap(), []);
+    modprobe_is_run_by_its_path_and_without_an_environment(&client);
     fs::write(HELPER, helper.trim()).unwrap();
 
     // Where there is no such module, ipvsadm says so as 1.31 does: with status 2, and with what is to be done.
