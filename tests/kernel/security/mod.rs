@@ -4,6 +4,7 @@ mod calls;
 mod environment;
 mod privileges;
 mod rules;
+mod source;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
