@@ -9,7 +9,7 @@ unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4 MAKEFLAGS
 GUEST := tests/guest/run
 
 .PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-kernels test-kernel-smoke test-python \
-	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz test-fuzz format clean
+	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz test-fuzz deny format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
@@ -103,6 +103,16 @@ fuzz: setup
 # Long enough to see that it works.
 test-fuzz:
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
+
+# What of others is built in, by the policy in deny.toml: licences, crates that are there twice, where they are from. The tool is
+# long to build, and so no part of the tests. With DENY=advisories it looks for known weaknesses and crates without a maintainer,
+# whose database it fetches from GitHub.
+DENY ?= bans licenses sources
+deny: setup
+	@./setup deny
+	target/tools/bin/cargo-deny --locked check $(DENY)
+	target/tools/bin/cargo-deny --locked --manifest-path fuzz/Cargo.toml --config deny.toml \
+		check --allow license-not-encountered $(DENY)
 
 lint: build
 	cargo fmt --all --check
