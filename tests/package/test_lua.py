@@ -79,6 +79,13 @@ def test_luarocks_make(tmp_path: Path, version: str) -> None:
     assert not (folder / "ipvs.so").exists()
 
 
+def test_the_rock_is_a_release() -> None:
+    """It is built with the profile that checks for overflow."""
+    said = run("env", "--unset=PROFILE", "make", "--dry-run", "build", "LUA=lua5.4")
+    assert "--profile release " in said
+    assert "\noverflow-checks = true\n" in (PROJECT / "Cargo.toml").read_text().split("[profile.release]")[1]
+
+
 def test_the_rock_has_the_project_s_version() -> None:
     """The file's name has it too."""
     assert VERSION

@@ -123,6 +123,9 @@ def test_the_wheel_has_what_it_should(wheel: Path) -> None:
             assert archive.getinfo(name).external_attr >> 16 & stat.S_IXUSR
             # maturin looks into the module only.
             assert max(int(minor) for minor in re.findall(rb"\bGLIBC_2\.(\d+)", archive.read(name))) <= int(TAG[2])
+        # What a checked sum says is there only where sums are checked.
+        for name in [*scripts, "ipvs/_ipvs.abi3.so"]:
+            assert b"attempt to add with overflow" in archive.read(name)
         for name in ["LICENSE-MIT", "LICENSE-APACHE"]:
             assert archive.read(f"{information}/licenses/{name}") == (PROJECT / name).read_bytes()
         metadata = archive.read(f"{information}/METADATA").decode()
