@@ -8,10 +8,12 @@ use crate::namespace::Namespace;
 fn what_is_set_is_what_ipvsadm_and_we_read() {
     let namespace = Namespace::enter();
     let client = Client::connect().unwrap();
+    // What a kernel with 1000 ticks a second takes.
+    let long = i32::MAX as u32 / 1000;
     let shown = |namespace: &Namespace| namespace.debian("-L --timeout").success();
-    client.set_timeouts(&Timeouts { tcp: 1, tcp_fin: TIMEOUT_MAX, udp: 30 }).unwrap();
-    assert_eq!(client.timeouts().unwrap(), Timeouts { tcp: 1, tcp_fin: TIMEOUT_MAX, udp: 30 });
-    assert_eq!(shown(&namespace), format!("Timeout (tcp tcpfin udp): 1 {TIMEOUT_MAX} 30\n"));
+    client.set_timeouts(&Timeouts { tcp: 1, tcp_fin: long, udp: 30 }).unwrap();
+    assert_eq!(client.timeouts().unwrap(), Timeouts { tcp: 1, tcp_fin: long, udp: 30 });
+    assert_eq!(shown(&namespace), format!("Timeout (tcp tcpfin udp): 1 {long} 30\n"));
     // 0 leaves a time as it is.
     client.set_timeouts(&Timeouts { tcp: 0, tcp_fin: 120, udp: 0 }).unwrap();
     assert_eq!(client.timeouts().unwrap(), Timeouts { tcp: 1, tcp_fin: 120, udp: 30 });
