@@ -12,7 +12,7 @@ use crate::transport::Transport;
 use crate::transport::tests::{acknowledgement, message, pair, script};
 use crate::wire::answers::{as_linux_3_10, recorded};
 use crate::wire::tests::emitted;
-use crate::{Outcome, Version};
+use crate::{DrainState, Outcome, Version};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -496,6 +496,58 @@ fn an_old_kernel_says_less_and_means_the_same() {
     assert_eq!(old.snapshot().unwrap(), new);
     let daemon = SyncDaemon { sync_id: 5, ..SyncDaemon::new(Role::Backup, "d0") };
     assert_eq!(old.daemons().unwrap(), [daemon]);
+}
+
+/// A kernel whose listings miss the server of `web` so often, and what it says to changes of it.
+fn draining(misses: usize, changed: [Say; 2]) -> Transport {
+    let (mut listings, mut changed, mut weight) = (0, changed.into_iter(), 7);
+    let (kernel, _) = kernel(30, move |command| match command {
+        GET_DEST => {
+            listings += 1;
+            let servers = (listings > misses).then(|| listed(real(Forwarding::Masquerade).with_weight(weight)));
+            Say::Replies(servers.into_iter().collect())
+        }
+        SET_DEST | DEL_DEST => {
+            weight = 0;
+            changed.next().unwrap_or(Say::Done)
+        }
+        _ => Say::Done,
+    });
+    kernel
+}
+
+#[test]
+fn a_drain_keeps_the_weight_of_what_two_listings_missed() {
+    let client = client([draining(2, [Say::Done, Say::Done])]);
+    let drain = client.drain(&web().id, &real(GUE).address, DrainOptions::default()).unwrap();
+    assert_eq!(drain.weight_before(), 7);
+}
+
+#[test]
+fn a_drain_whose_beginning_is_in_doubt_gives_the_weight_back() {
+    let (first, _) = kernel(30, |command| match command {
+        GET_DEST => Say::Replies(vec![listed(real(Forwarding::Masquerade))]),
+        GET_INFO => Say::Nothing,
+        _ => Say::Done,
+    });
+    let (second, asked) = kernel(30, |_| Say::Done);
+    let client = client([first, second]);
+    let error = client.drain(&web().id, &real(GUE).address, DrainOptions::default()).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::TimedOut(_)), "{error}");
+    drop(client);
+    assert_eq!(asked.join().unwrap()[1..], [(30, SET_DEST), (30, GET_INFO)]);
+}
+
+#[test]
+fn a_drain_tells_what_somebody_else_deletes_at_the_last_moment_as_gone() {
+    let begin = |client: &Client| client.drain(&web().id, &real(GUE).address, DrainOptions::default()).unwrap();
+    let gone = || draining(0, [Say::Done, Say::Refused(Errno::NOENT)]);
+    let stepping = client([gone()]);
+    assert_eq!(begin(&stepping).step(&stepping).unwrap().state, DrainState::Gone);
+    let cancelling = client([gone()]);
+    let mut cancelled = begin(&cancelling);
+    assert!(!cancelled.cancel(&cancelling).unwrap());
+    assert_eq!(cancelled.state(), DrainState::Gone);
 }
 
 #[test]

@@ -115,7 +115,7 @@ impl Drain {
             Self { service: *service, address: *address, weight_before: 0, options, end, state: DrainState::Waiting };
         let Some(DestinationEntry { destination, .. }) = drain.find_surely(client)? else {
             // It says what is not there.
-            client.set_weight(service, address, 0)?;
+            drain.weight_before = client.set_weight(service, address, 0)?;
             return Ok(drain);
         };
         drain.weight_before = destination.weight;
