@@ -110,8 +110,7 @@ impl Applied {
             _ if self.interrupted.is_some() => true,
             // What is held back in another service goes on answering there.
             (Command::DeleteService(_), _) => refused.iter().any(|id| is_lacking(id) && !was_served(id)),
-            (_, Some(id)) => refused.contains(&id) && is_lacking(&id),
-            (_, None) => false,
+            (_, id) => id.is_some_and(|id| refused.contains(&id) && is_lacking(&id)),
         };
         let (held, removals): (Vec<_>, Vec<_>) = plan.removals.into_iter().partition(is_held);
         self.not_sent.extend(held);

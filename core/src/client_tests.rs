@@ -12,7 +12,7 @@ use crate::transport::Transport;
 use crate::transport::tests::{acknowledgement, message, pair, script};
 use crate::wire::answers::{as_linux_3_10, recorded};
 use crate::wire::tests::emitted;
-use crate::{DrainState, Outcome, Version};
+use crate::{DrainState, Family, Outcome, PoolConfig, Version};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -21,6 +21,7 @@ const CONTROLLER: u16 = 16;
 const GET_FAMILY: u8 = 3;
 
 const NEW_SERVICE: u8 = 1;
+const SET_SERVICE: u8 = 2;
 const DEL_SERVICE: u8 = 3;
 const GET_SERVICE: u8 = 4;
 const NEW_DEST: u8 = 5;
@@ -188,6 +189,7 @@ fn a_batch_that_is_interrupted_says_what_became_of_each_command() {
     let report = client.batch(&commands).unwrap();
     let error = report.interrupted.as_ref().unwrap();
     assert!(matches!(error.kind, ErrorKind::TimedOut(_)), "{error}");
+    assert!(matches!(report.first_error().unwrap().kind, ErrorKind::NoSuchService));
     client.batch(&commands[..1]).unwrap();
     drop(client);
 
@@ -258,10 +260,19 @@ fn a_kernel_that_makes_an_ipip_tunnel_of_another_is_found_out() {
     let changing = client([kernel]);
     let add = Command::AddDestination(web().id, real(GUE));
     let edit = Command::EditDestination(web().id, real(Forwarding::TUNNEL));
-    let report = changing.batch(&[add, edit]).unwrap();
+    let report = changing.batch(&[add, Command::Zero(None), edit]).unwrap();
     assert!(matches!(&report.failed[..], [(0, error)] if matches!(error.kind, ErrorKind::TunnelIgnored)), "{report:?}");
     drop(changing);
     assert!(!asked.join().unwrap().contains(&(30, DEL_DEST)));
+}
+
+#[test]
+fn a_tunnel_that_somebody_deleted_before_it_was_read_back_is_no_error() {
+    let (kernel, asked) = kernel(30, |_| Say::Done);
+    let client = client([kernel]);
+    client.add_destination(&web().id, &real(GUE)).unwrap();
+    drop(client);
+    assert_eq!(asked.join().unwrap()[1..], [NEW_DEST, GET_INFO, GET_DEST].map(|command| (30, command)));
 }
 
 #[test]
@@ -496,6 +507,214 @@ fn an_old_kernel_says_less_and_means_the_same() {
     assert_eq!(old.snapshot().unwrap(), new);
     let daemon = SyncDaemon { sync_id: 5, ..SyncDaemon::new(Role::Backup, "d0") };
     assert_eq!(old.daemons().unwrap(), [daemon]);
+}
+
+/// A director with one service, one server and one daemon, which refuses all from a request on.
+fn director(patience: usize) -> (Transport, JoinHandle<Asked>) {
+    let (mut asked, mut weight) = (0, 1);
+    kernel(30, move |command| {
+        asked += 1;
+        let listed = |command: Command| Say::Replies(vec![emitted(&command)]);
+        match command {
+            _ if asked > patience => Say::Refused(Errno::PERM),
+            GET_SERVICE => listed(Command::AddService(web())),
+            GET_DEST => listed(Command::AddDestination(web().id, real(Forwarding::Masquerade).with_weight(weight))),
+            GET_DAEMON => listed(Command::StartDaemon(SyncDaemon::new(Role::Backup, "lo"))),
+            SET_DEST => {
+                weight = 0;
+                Say::Done
+            }
+            _ => Say::Done,
+        }
+    })
+}
+
+/// A call by its name, which says whether all was done.
+type Call<'a> = (&'a str, &'a dyn Fn(&Client) -> Result<bool, Error>);
+
+#[test]
+fn whichever_exchange_of_a_call_is_refused_the_call_says_so() {
+    const SERVER: Forwarding = Forwarding::Masquerade;
+    let begin_drain = |client: &Client| client.drain(&web().id, &real(SERVER).address, DrainOptions::default());
+    let pool = || Pool::new(PoolConfig::new([web()]).with_servers([real(SERVER).with_weight(3)])).unwrap();
+    let calls: [Call<'_>; 11] = [
+        ("destinations", &|client| client.destinations(&web().id).map(|_| true)),
+        ("snapshot", &|client| client.snapshot().map(|_| true)),
+        ("set_weight", &|client| client.set_weight(&web().id, &real(SERVER).address, 5).map(|_| true)),
+        ("set_sync_role", &|client| client.set_sync_role(Some(&SyncDaemon::new(Role::Master, "lo")))),
+        ("plan", &|client| client.plan(&Table::new(), &Scope::All).map(|_| true)),
+        ("apply", &|client| Ok(client.apply(&Table::new(), &ApplyOptions::default())?.is_done())),
+        ("adopt", &|client| Ok(client.adopt(&mut pool())?.is_done())),
+        ("reconcile", &|client| Ok(client.reconcile(&pool())?.is_done())),
+        ("watch", &|client| client.watch()?.look(client).map(|_| true)),
+        ("drain", &|client| Ok(begin_drain(client)?.step(client)?.state == DrainState::Drained)),
+        ("cancel", &|client| begin_drain(client)?.cancel(client)),
+    ];
+    for (name, call) in calls {
+        let mut patience = 0;
+        loop {
+            let (kernel, asked) = director(patience);
+            let client = client([kernel]);
+            let result = call(&client);
+            drop(client);
+            let asked = asked.join().unwrap().len() - 1;
+            match result {
+                Ok(true) => {
+                    assert_eq!(asked, patience, "{name}");
+                    break;
+                }
+                Ok(false) => assert!(asked > patience, "{name} after {patience}"),
+                Err(error) => {
+                    assert!(matches!(error.kind, ErrorKind::PermissionDenied(_)), "{name} after {patience}: {error}");
+                }
+            }
+            patience += 1;
+        }
+        assert!(patience > 0, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_sent() {
+    let client = client([]);
+    let nobody = ServiceId::Fwmark { mark: 0, family: Family::Ipv4 };
+    let mut wanted = Table::new();
+    wanted.insert(Service::new(nobody), []);
+    let errors = [
+        client.service(&nobody).map(drop),
+        client.destinations(&nobody).map(drop),
+        client.add_destination(&nobody, &real(GUE)),
+        client.delete_destination(&nobody, &real(GUE).address),
+        client.set_sync_role(Some(&SyncDaemon::new(Role::Master, ""))).map(drop),
+        client.plan(&wanted, &Scope::All).map(drop),
+        client.set_setting("nosuch", &SettingValue::Switch(true)),
+    ];
+    for error in errors {
+        let error = error.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::InvalidArgument(_)), "{error}");
+    }
+    let (kernel, asked) = director(9);
+    let client = self::client([kernel]);
+    let error = client.set_weight(&web().id, &real(GUE).address, u32::MAX).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::InvalidArgument(_)), "{error}");
+    drop(client);
+    assert_eq!(asked.join().unwrap()[1..], [(30, GET_DEST)]);
+}
+
+#[test]
+fn an_acknowledgement_where_an_answer_belongs_is_malformed() {
+    let (kernel, _) = kernel(30, |_| Say::Done);
+    let error = client([kernel]).info().unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Malformed(_)), "{error}");
+}
+
+#[test]
+fn what_is_to_be_there_is_added_again_if_it_goes_away_meanwhile() {
+    let racing = |gone: Errno, times: usize| {
+        let mut edits = 0;
+        kernel(30, move |command| match command {
+            NEW_SERVICE | NEW_DEST => Say::Refused(Errno::EXIST),
+            SET_SERVICE | SET_DEST => {
+                edits += 1;
+                if edits > times { Say::Done } else { Say::Refused(gone) }
+            }
+            _ => Say::Done,
+        })
+        .0
+    };
+    let service = |kernel| client([kernel]).ensure_service(&web());
+    let destination = |kernel| client([kernel]).ensure_destination(&web().id, &real(Forwarding::Masquerade));
+    assert_eq!(service(racing(Errno::SRCH, 2)).unwrap(), Ensured::Updated);
+    assert_eq!(destination(racing(Errno::NOENT, 2)).unwrap(), Ensured::Updated);
+    // Not for ever.
+    assert!(matches!(service(racing(Errno::SRCH, 3)).unwrap_err().kind, ErrorKind::NoSuchService));
+    assert!(matches!(destination(racing(Errno::NOENT, 3)).unwrap_err().kind, ErrorKind::NoSuchDestination));
+    assert!(matches!(destination(racing(Errno::SRCH, 1)).unwrap_err().kind, ErrorKind::NoSuchService));
+    let (kernel, _) = kernel(30, |_| Say::Refused(Errno::PERM));
+    let error = client([kernel]).remove_service(&web().id).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::PermissionDenied(_)), "{error}");
+}
+
+#[test]
+fn a_daemon_that_somebody_else_stops_first_is_stopped() {
+    let (kernel, _) = kernel(30, |command| match command {
+        GET_DAEMON => Say::Replies(vec![emitted(&Command::StartDaemon(SyncDaemon::new(Role::Backup, "lo")))]),
+        DEL_DAEMON => Say::Refused(Errno::SRCH),
+        _ => Say::Done,
+    });
+    assert!(client([kernel]).set_sync_role(None).unwrap());
+}
+
+#[test]
+fn an_apply_that_is_interrupted_says_what_became_of_each_command() {
+    let mut barriers = 0;
+    let (kernel, asked) = kernel(30, move |command| match command {
+        GET_SERVICE => Say::Replies(vec![emitted(&Command::AddService(web()))]),
+        GET_INFO => {
+            barriers += 1;
+            if barriers == 1 { Say::Done } else { Say::Nothing }
+        }
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    let mut wanted = Table::new();
+    for mark in 1..=1000 {
+        wanted.insert(Service::new(format!("fwmark:{mark}").parse().unwrap()), []);
+    }
+    let applied = client.apply(&wanted, &ApplyOptions::default()).unwrap();
+    assert!(matches!(applied.interrupted.as_ref().unwrap().kind, ErrorKind::TimedOut(_)), "{applied:?}");
+    assert!(applied.is_changed() && !applied.is_done());
+    drop(client);
+    let piece = asked.join().unwrap().iter().skip(3).position(|(_, command)| *command == GET_INFO).unwrap();
+    assert_eq!((applied.done.len(), applied.unknown.len()), (piece, piece));
+    // What takes away is the last of them.
+    assert_eq!(applied.not_sent.len(), 1000 - 2 * piece + 1);
+    assert_eq!(applied.not_sent.last(), Some(&Command::DeleteService(web().id)));
+}
+
+#[test]
+fn a_look_that_fails_ends_an_apply_and_its_going_back() {
+    let mut listings = 0;
+    let (kernel, _) = kernel(30, move |command| match command {
+        GET_SERVICE => {
+            listings += 1;
+            if listings == 1 { Say::Done } else { Say::Refused(Errno::PERM) }
+        }
+        NEW_SERVICE => Say::Refused(Errno::EXIST),
+        _ => Say::Done,
+    });
+    let mut wanted = Table::new();
+    wanted.insert(web(), []);
+    let applied = client([kernel]).apply(&wanted, &ApplyOptions::default().with_rollback(true)).unwrap();
+    assert!(matches!(applied.failed[..], [(_, Error { kind: ErrorKind::ServiceExists, .. })]), "{applied:?}");
+    for interrupted in [applied.interrupted, applied.rollback.unwrap().interrupted] {
+        assert!(matches!(interrupted.unwrap().kind, ErrorKind::PermissionDenied(_)));
+    }
+}
+
+#[test]
+fn going_back_takes_the_weight_away_that_was_given() {
+    let mut weight = 0;
+    let (kernel, asked) = kernel(30, move |command| match command {
+        GET_SERVICE => Say::Replies(vec![emitted(&Command::AddService(web()))]),
+        GET_DEST => Say::Replies(vec![listed(real(Forwarding::Masquerade).with_weight(weight))]),
+        SET_DEST => {
+            weight = 5 - weight;
+            Say::Done
+        }
+        NEW_SERVICE => Say::Refused(Errno::NOENT),
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    let server = |weight| real(Forwarding::Masquerade).with_weight(weight);
+    let mut wanted = Table::new();
+    wanted.insert(web(), [server(5)]);
+    wanted.insert(Service::new("fwmark:7".parse().unwrap()).with_scheduler("nosuch"), []);
+    let applied = client.apply(&wanted, &ApplyOptions::default().with_rollback(true)).unwrap();
+    assert_eq!(applied.done, [Command::EditDestination(web().id, server(5))]);
+    assert_eq!(applied.rollback.unwrap().done, [Command::EditDestination(web().id, server(0))]);
+    drop(client);
+    assert_eq!(asked.join().unwrap().iter().filter(|(_, command)| *command == SET_DEST).count(), 2);
 }
 
 /// A kernel whose listings miss the server of `web` so often, and what it says to changes of it.

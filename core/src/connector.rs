@@ -353,6 +353,16 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_does_not_end_is_killed_at_the_deadline() {
+        let mut child = Process::new("sleep").arg("60").spawn().unwrap();
+        let begin = Instant::now();
+        let waited = wait(&mut child, &mut Deadline::new(Some(Duration::from_millis(20))));
+        assert!(matches!(waited, Err(Failure::TimedOut)));
+        assert_eq!(child.wait().unwrap().code(), None);
+        assert!(begin.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
     fn a_timeout_of_zero_is_none() {
         assert_eq!(Connector::new(Some(Duration::ZERO), false, None).timeout, None);
     }

@@ -253,6 +253,10 @@ mod tests {
         for (rules, message) in [
             ("-A -f 7\n-A -f 7\n", "2: -A -f 7 -s wlc: it exists already"),
             ("\n-a -f 7 -r 1.1.1.1\n", "2: -a -f 7 -r 1.1.1.1:0 -g -w 1: there is no such service"),
+            ("-E -f 7\n", "1: -E -f 7 -s wlc: there is no such service"),
+            ("-D -f 7\n", "1: -D -f 7: there is no such service"),
+            ("-e -f 7 -r 1.1.1.1\n", "1: -e -f 7 -r 1.1.1.1:0 -g -w 1: there is no such service"),
+            ("-d -f 7 -r 1.1.1.1\n", "1: -d -f 7 -r 1.1.1.1:0: there is no such service"),
             ("-A -f 7\n-d -f 7 -r 1.1.1.1\n", "2: -d -f 7 -r 1.1.1.1:0: the service has no such destination"),
             ("-Z\n", "1: -Z: it is not about services and destinations"),
             ("-L\n", "1: this changes nothing; only commands that do have a place here"),

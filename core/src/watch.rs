@@ -340,6 +340,17 @@ mod tests {
             ]
         );
         assert_eq!(said(&after, &after), [""; 0]);
+        let plain = snapshot("-A -u 10.0.0.1:5060 -s rr -p 60\n-a -u 10.0.0.1:5060 -r 1.1.1.1 -m\n");
+        let sip = snapshot(
+            "-A -u 10.0.0.1:5060 -s rr -p 60 --pe sip -M 255.0.0.0 -o\n-a -u 10.0.0.1:5060 -r 1.1.1.1:5060 -g\n",
+        );
+        assert_eq!(
+            said(&plain, &sip),
+            [
+                "changed udp://10.0.0.1:5060: netmask 255.255.255.255 -> 255.0.0.0, persistence_engine none -> sip, one_packet false -> true",
+                "changed 1.1.1.1:5060 of udp://10.0.0.1:5060: forwarding masquerade -> direct-route",
+            ]
+        );
         let gue = snapshot("-A -f 8\n-a -f 8 -r 1.1.1.1 -i --tun-type gue --tun-port 5555\n");
         let gre = snapshot("-A -f 8\n-a -f 8 -r 1.1.1.1 -i --tun-type gre --tun-csum\n");
         assert_eq!(

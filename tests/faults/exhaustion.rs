@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use ipvs_core::{Client, Command, ErrorKind, Options, Outcome, Service};
+use ipvs_core::{Client, Command, ErrorKind, Options, Outcome, Role, Service, SyncDaemon};
 
 use crate::alone;
 use crate::namespace::{built, run, run_with_input};
@@ -58,11 +58,19 @@ fn without_descriptors_a_client_works_on_and_a_new_one_says_so() {
     let refused = Client::connect().map(|_| ());
     let lazy = Client::connect_with(&Options::default().with_lazy(true)).and_then(|client| client.info());
     let connections = client.connections().map(|_| ());
+    let total_stats = client.total_stats().map(|_| ());
+    let overview = Client::overview().map(|_| ());
+    let settings = client.settings().map(|_| ());
+    let lock = client.lock().map(|_| ());
+    let others = client.other_writers().map(|_| ());
+    let role = client.set_sync_role(Some(&SyncDaemon::new(Role::Master, "lo"))).map(|_| ());
     drop(open);
     assert_eq!(error.raw_os_error(), Some(24));
     assert_eq!(served.unwrap(), 1);
     added.unwrap();
-    for refused in [refused.unwrap_err(), lazy.map(|_| ()).unwrap_err(), connections.unwrap_err()] {
+    let lazy = lazy.map(|_| ());
+    for refused in [refused, lazy, connections, total_stats, overview, settings, lock, others, role] {
+        let refused = refused.unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(24), "{refused}");
         assert!(refused.to_string().contains("Too many open files"), "{refused}");
     }

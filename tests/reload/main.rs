@@ -114,6 +114,22 @@ fn a_client_outlives_its_module() {
     assert!(matches!(forbidden.kind, ErrorKind::Unavailable), "{forbidden}");
     assert_eq!(forbidden.raw_os_error(), Some(2));
     assert!(forbidden.to_string().contains("modprobe ip_vs"), "{forbidden}");
+    // Its files are gone with it.
+    let missing = [
+        client.connections().map(|_| ()),
+        client.total_stats().map(|_| ()),
+        client.settings().map(|_| ()),
+        Client::overview().map(|_| ()),
+    ];
+    for missing in missing {
+        let missing = missing.unwrap_err();
+        assert!(matches!(missing.kind, ErrorKind::Unavailable), "{missing}");
+    }
+    // A program that cannot be started is as good as none.
+    assert!(Command::new("mount").args(["--bind", "/dev/null", "/sbin/modprobe"]).status().unwrap().success());
+    let refused = Client::connect().unwrap_err();
+    assert!(matches!(refused.kind, ErrorKind::Unavailable), "{refused}");
+    assert!(Command::new("umount").arg("/sbin/modprobe").status().unwrap().success());
     assert_eq!(client.services().unwrap(), []);
     modprobe_is_run_by_its_path_and_without_an_environment(&client);
     fs::write(HELPER, helper.trim()).unwrap();

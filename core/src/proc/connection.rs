@@ -99,5 +99,16 @@ mod tests {
         ] {
             assert_eq!(parse_connection(line), None, "{line}");
         }
+        // However early it ends.
+        for end in 0..IPV4.len() - 3 {
+            assert_eq!(parse_connection(&IPV4[..end]), None, "{}", &IPV4[..end]);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let error = Connections::new(File::open("/").unwrap()).next().unwrap().unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Io(_)), "{error}");
+        assert_eq!(error.operation, Operation::Connections);
     }
 }

@@ -43,3 +43,27 @@ fn parse_protocol(name: &str) -> Option<Protocol> {
         other => other.strip_prefix("IP_")?.parse().ok().map(Protocol::Other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_protocol_of_the_kernel_s_is_known() {
+        // `ip_vs_proto_name` in ip_vs_core.c.
+        for (name, protocol) in [
+            ("TCP", Protocol::Tcp),
+            ("UDP", Protocol::Udp),
+            ("SCTP", Protocol::Sctp),
+            ("IP", Protocol::Other(0)),
+            ("ICMP", Protocol::Other(1)),
+            ("ICMPv6", Protocol::Other(58)),
+            ("ESP", Protocol::Other(50)),
+            ("AH", Protocol::Other(51)),
+            ("IP_47", Protocol::Other(47)),
+        ] {
+            assert_eq!(parse_protocol(name), Some(protocol));
+        }
+        assert_eq!(parse_protocol("GRE"), None);
+    }
+}

@@ -91,4 +91,24 @@ FWM  00000007 rr
         assert_eq!(services[2].id, OverviewId::Fwmark(7));
         assert!(services[2].destinations.is_empty());
     }
+
+    #[test]
+    fn every_method_is_known_and_what_is_none_is_skipped() {
+        // `ip_vs_fwd_name` in ip_vs_ctl.c.
+        for (name, forwarding) in [
+            ("Masq", Forwarding::Masquerade),
+            ("Local", Forwarding::LocalNode),
+            ("Tunnel", Forwarding::TUNNEL),
+            ("Bypass", Forwarding::Other(4)),
+            ("Route", Forwarding::DirectRoute),
+        ] {
+            let line = format!("C0A8010A:1F90      {name:<7} 5      3          1");
+            assert_eq!(parse_destination(&line).unwrap().forwarding, forwarding);
+            // Its counters end late enough to be whole a character before that.
+            for end in 0..line.len() - 1 {
+                assert_eq!(parse_destination(&line[..end]), None, "{}", &line[..end]);
+            }
+        }
+        assert_eq!(parse_destination("C0A8010A:1F90 Other 5 3 1"), None);
+    }
 }

@@ -8,8 +8,8 @@ use proptest::sample::Index;
 use super::attribute::{append, append_nested};
 use super::strategies::{command, daemon, interface, service, service_and_destination, timeouts};
 use super::*;
-use crate::rules::RuleDisplay;
-use crate::{Command, Destination, Family, Service, Stats};
+use crate::rules::{RuleDisplay, parse_changes};
+use crate::{Command, Destination, Family, Forwarding, Netmask, Protocol, Service, ServiceId, Stats, Tunnel};
 
 /// From the generic netlink header on.
 pub(crate) fn emitted(command: &Command) -> Vec<u8> {
@@ -112,6 +112,52 @@ fn counters_are_the_64_bit_ones_where_there_are_both() {
         let message = extended(destination.clone(), 2, &attributes);
         assert_eq!(parse_destination(&message, Family::Ipv4).unwrap().stats, expected);
     }
+}
+
+#[test]
+fn what_a_newer_kernel_may_have_is_kept_as_it_is_and_is_no_rule() {
+    let id: ServiceId = "tcp://10.0.0.1:80".parse().unwrap();
+    let address = "10.0.0.1:80".parse().unwrap();
+    let service = Service { netmask: Netmask::Irregular([255, 0, 255, 0].into()), ..Service::new(id) };
+    let other = Service::new(ServiceId::Address { protocol: Protocol::Other(47), address });
+    for service in [service, other] {
+        let command = Command::AddService(service.clone());
+        assert_eq!(parse_service(&emitted(&command)).unwrap().service, service);
+        assert!(parse_changes(&RuleDisplay(&command).to_string()).is_err(), "{command:?}");
+    }
+    let tunnel = |number, flags| Forwarding::Tunnel(Tunnel::Other { number, port: 7, flags });
+    for forwarding in [Forwarding::Other(4), Forwarding::Other(7), tunnel(3, 0), tunnel(1, 4), tunnel(2, 3)] {
+        let destination = Destination::new("192.168.1.10:80".parse().unwrap()).with_forwarding(forwarding);
+        let command = Command::AddDestination(id, destination.clone());
+        assert_eq!(parse_destination(&emitted(&command), Family::Ipv4).unwrap().destination, destination);
+        assert!(parse_changes(&RuleDisplay(&command).to_string()).is_err(), "{command:?}");
+    }
+}
+
+#[test]
+fn an_attribute_of_another_length_is_an_error() {
+    let attribute = |number, value: &[u8]| {
+        let mut out = Vec::new();
+        append_nested(&mut out, number, |out| out.extend(value));
+        out
+    };
+    let service = emitted(&Command::AddService(Service::new("tcp://10.0.0.1:80".parse().unwrap())));
+    let counter = attribute(1, &[1, 2, 3]);
+    // An address, flags that end early in either half, counters.
+    for (number, value) in
+        [(3, &[1, 2, 3][..]), (7, &[1, 2, 3]), (7, &[1, 2, 3, 4, 5]), (STATS, &[9]), (STATS, &counter)]
+    {
+        assert!(
+            parse_service(&extended(service.clone(), 1, &attribute(number, value))).is_err(),
+            "{number}: {value:?}"
+        );
+    }
+    let destination = Destination::new("192.168.1.10:80".parse().unwrap());
+    let destination = emitted(&Command::AddDestination("fwmark:7".parse().unwrap(), destination));
+    let broken = extended(destination.clone(), 2, &attribute(STATS64, &counter));
+    assert!(parse_destination(&broken, Family::Ipv4).is_err());
+    let broken = extended(destination, 2, &attribute(13, &[1, 2]));
+    assert!(names_tunnel_type(&broken).is_err());
 }
 
 proptest! {
