@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::mem;
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -58,7 +59,10 @@ pub(crate) fn restore(
     if how.verbose {
         program.report(&*tally);
     }
-    match (done, output, tally.status) {
+    let status = tally.status;
+    // It is held to the end of the process: a signal that comes now interrupts nothing, and must not say that it did.
+    mem::forget(tally);
+    match (done, output, status) {
         (Err(failure), ..) => Err(failure),
         (Ok(()), Some(error), 0) => Err(Failure::Output(error)),
         (Ok(()), _, 0) => Ok(()),
