@@ -223,10 +223,4 @@ impl Drain {
             }
         }
     }
-
-    /// What is drained, for people and logs.
-    #[must_use]
-    pub fn object(&self) -> Option<String> {
-        Operation::SetWeight(self.service, self.address).object()
-    }
 }

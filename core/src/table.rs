@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use crate::rules::{self, Line, RuleDisplay, RuleError};
-use crate::{Command, Destination, InvalidArgument, Service, ServiceId, ServiceTable};
+use crate::{Command, Destination, InvalidArgument, Service, ServiceId};
 
 /// Services with their destinations, without counters. Two tables with the same settings are equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -213,18 +213,6 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.commands().try_for_each(|command| writeln!(f, "{}", RuleDisplay(command)))
-    }
-}
-
-/// The settings of a snapshot.
-impl From<&[ServiceTable]> for Table {
-    fn from(snapshot: &[ServiceTable]) -> Self {
-        let mut table = Self::new();
-        for service in snapshot {
-            let destinations = service.destinations.iter().map(|entry| entry.destination.clone());
-            table.insert(service.entry.service.clone(), destinations);
-        }
-        table
     }
 }
 
