@@ -114,3 +114,26 @@ impl Command {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_says_what_it_is_about() {
+        let id: ServiceId = "fwmark:7".parse().unwrap();
+        let address = "10.0.0.1:80".parse().unwrap();
+        for (command, service, destination) in [
+            (Command::EditService(Service::new(id)), Some(id), None),
+            (Command::EditDestination(id, Destination::new(address)), Some(id), Some(address)),
+            (Command::DeleteDestination(id, address), Some(id), Some(address)),
+            (Command::Zero(Some(id)), Some(id), None),
+            (Command::Zero(None), None, None),
+            (Command::Flush, None, None),
+        ] {
+            assert_eq!((command.service(), command.destination()), (service, destination), "{command:?}");
+            let has_modules = matches!(command, Command::EditService(_));
+            assert_eq!(command.modules().next().is_some(), has_modules, "{command:?}");
+        }
+    }
+}

@@ -393,6 +393,7 @@ mod tests {
         }
         for checksum in [TunnelChecksum::Off, on, remote] {
             assert_eq!(checksum.to_string().parse(), Ok(checksum));
+            assert!(format!("{checksum} ").parse::<TunnelChecksum>().is_err());
         }
     }
 

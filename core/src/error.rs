@@ -444,3 +444,72 @@ pub(crate) fn refused(operation: Operation, refusal: Refusal, connector: &Connec
     };
     Error::new(operation, kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_and_numbers_of_kinds_never_change() {
+        let error = || io::Error::from_raw_os_error(24);
+        let kinds = [
+            (ErrorKind::ServiceExists, "service_exists", 17),
+            (ErrorKind::NoSuchService, "no_such_service", 3),
+            (ErrorKind::DestinationExists, "destination_exists", 17),
+            (ErrorKind::NoSuchDestination, "no_such_destination", 2),
+            (ErrorKind::NoSuchScheduler("rr".into()), "no_such_scheduler", 2),
+            (ErrorKind::NoSuchPersistenceEngine("sip".into()), "no_such_persistence_engine", 2),
+            (ErrorKind::DaemonExists, "daemon_exists", 17),
+            (ErrorKind::NoSuchDaemon, "no_such_daemon", 3),
+            (ErrorKind::NoSuchInterface, "no_such_interface", 19),
+            (ErrorKind::NoSuchSetting, "no_such_setting", 2),
+            (ErrorKind::TunnelIgnored, "tunnel_ignored", 95),
+            (InvalidArgument::new("weight", "too large").into(), "invalid_argument", 22),
+            (ErrorKind::PermissionDenied("a".into()), "permission_denied", 1),
+            (ErrorKind::Unavailable, "unavailable", 2),
+            (ErrorKind::TimedOut(Duration::ZERO), "timed_out", 110),
+            (ErrorKind::Kernel { errno: 5, text: None }, "kernel", 5),
+            (ErrorKind::Namespace { name: "a".into(), error: error() }, "namespace", 24),
+            (ErrorKind::DestinationRefused, "destination_refused", 22),
+            (ErrorKind::DaemonRefused, "daemon_refused", 22),
+            (ErrorKind::SettingDenied { namespace: "a".into(), error: error() }, "setting_denied", 24),
+            (ErrorKind::Locked(None), "locked", 11),
+            (ErrorKind::Io(error()), "io", 24),
+            (ErrorKind::Malformed("short".into()), "malformed", 74),
+        ];
+        for (kind, name, number) in kinds {
+            assert_eq!(kind.name(), name);
+            assert_eq!(Error::new(Operation::Info, kind).raw_os_error(), Some(number), "{name}");
+        }
+    }
+
+    #[test]
+    fn operations_have_the_names_of_their_methods_and_words_for_people() {
+        let id: ServiceId = "fwmark:7".parse().unwrap();
+        let address = "10.0.0.1:80".parse().unwrap();
+        let operations = [
+            (Operation::Connect, "connect", "connect to IPVS"),
+            (Operation::Info, "info", "read the IPVS version"),
+            (Operation::Services, "services", "list the services"),
+            (Operation::Destinations(id), "destinations", "list the destinations of service fwmark:7"),
+            (
+                Operation::SetWeight(id, address),
+                "set_weight",
+                "set the weight of destination 10.0.0.1:80 of service fwmark:7",
+            ),
+            (Operation::Timeouts, "timeouts", "read the timeouts"),
+            (Operation::Daemons, "daemons", "list the sync daemons"),
+            (Operation::Connections, "connections", "list the connections"),
+            (Operation::TotalStats, "total_stats", "read the counters of all services together"),
+            (Operation::Overview, "overview", "read the public part of the table"),
+            (Operation::Lock, "lock", "take the lock of the network namespace"),
+            (Operation::OtherWriters, "other_writers", "look for other programs that change the table"),
+            (Operation::Settings, "settings", "read the settings"),
+        ];
+        for (operation, name, words) in operations {
+            assert_eq!((operation.name(), operation.to_string().as_str()), (name, words));
+        }
+        assert_eq!(Operation::EditDestination(id, address).service(), Some(id));
+        assert_eq!(Operation::SetWeight(id, address).service(), Some(id));
+    }
+}

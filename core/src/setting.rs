@@ -195,6 +195,7 @@ mod tests {
         use SettingValue::{Number, Switch, Text, Threshold};
         assert!(check("conntrack", Switch(true)) && !check("conntrack", Number(1)));
         assert!(check("drop_entry", Number(3)) && !check("drop_entry", Number(4)) && !check("drop_entry", Number(-1)));
+        assert!(!check("drop_entry", Switch(true)));
         assert!(check("est_nice", Number(-20)) && !check("est_nice", Number(20)));
         assert!(check("sync_ports", Number(64)) && !check("sync_ports", Number(3)) && !check("sync_ports", Number(0)));
         assert!(check("sync_threshold", Threshold(3, 50)) && check("sync_threshold", Threshold(3, 0)));

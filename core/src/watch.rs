@@ -387,4 +387,17 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn traffic_and_counters_have_names_and_places() {
+        let id: ServiceId = "tcp://10.0.0.1:80".parse().unwrap();
+        let address: SocketAddr = "192.168.1.1:80".parse().unwrap();
+        for (change, name, destination) in [
+            (Change::TrafficBegan(id, Some(address)), "traffic_began", Some(address)),
+            (Change::TrafficEnded(id, None), "traffic_ended", None),
+            (Change::CountersZeroed(id), "counters_zeroed", None),
+        ] {
+            assert_eq!((change.name(), change.service(), change.destination()), (name, id, destination));
+        }
+    }
 }

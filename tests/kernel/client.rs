@@ -3,6 +3,7 @@
 use std::thread;
 
 use ipvs_core::{Client, ErrorKind, Options, Service};
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use crate::namespace::Namespace;
 
@@ -100,15 +101,7 @@ fn a_table_larger_than_a_datagram_is_listed_whole() {
 fn without_privilege_the_error_names_the_capability() {
     let _namespace = Namespace::enter();
     let client = thread::spawn(|| {
-        rustix::thread::set_capabilities(
-            None,
-            rustix::thread::CapabilitySets {
-                effective: rustix::thread::CapabilitySet::empty(),
-                permitted: rustix::thread::CapabilitySet::empty(),
-                inheritable: rustix::thread::CapabilitySet::empty(),
-            },
-        )
-        .unwrap();
+        give_up_capabilities();
         Client::connect().unwrap().info()
     });
     let error = client.join().unwrap().unwrap_err();
@@ -116,4 +109,35 @@ fn without_privilege_the_error_names_the_capability() {
     assert_eq!(error.raw_os_error(), Some(1));
     assert!(error.to_string().contains("CAP_NET_ADMIN"), "{error}");
     assert!(error.to_string().contains("for the network namespace that it runs in"), "{error}");
+}
+
+/// Of the calling thread.
+fn give_up_capabilities() {
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
+}
+
+#[test]
+fn without_privilege_another_namespace_cannot_be_entered() {
+    let there = Namespace::enter();
+    let _here = Namespace::enter();
+    let options = Options::default().with_netns(there.name());
+    let (client, lazy) = (Client::connect_with(&options), Client::connect_with(&options.with_lazy(true)));
+    let (client, lazy) = (client.unwrap(), lazy.unwrap());
+    let errors = thread::spawn(move || {
+        give_up_capabilities();
+        [
+            client.connections().map(drop),
+            client.total_stats().map(drop),
+            client.settings().map(drop),
+            client.lock().map(drop),
+            client.other_writers().map(drop),
+            lazy.info().map(drop),
+        ]
+    });
+    for error in errors.join().unwrap() {
+        let error = error.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Namespace { .. }), "{error}");
+        assert_eq!(error.raw_os_error(), Some(1));
+    }
 }

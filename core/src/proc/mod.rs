@@ -65,5 +65,7 @@ mod tests {
             assert_eq!(parse_protocol(name), Some(protocol));
         }
         assert_eq!(parse_protocol("GRE"), None);
+        // That of a firewall mark's template.
+        assert_eq!(Protocol::Other(0).to_string(), "ip");
     }
 }

@@ -120,7 +120,9 @@ fn what_a_newer_kernel_may_have_is_kept_as_it_is_and_is_no_rule() {
     let address = "10.0.0.1:80".parse().unwrap();
     let service = Service { netmask: Netmask::Irregular([255, 0, 255, 0].into()), ..Service::new(id) };
     let other = Service::new(ServiceId::Address { protocol: Protocol::Other(47), address });
+    assert_eq!(other.id.to_string(), "47://10.0.0.1:80");
     for service in [service, other] {
+        assert!(service.check().is_err());
         let command = Command::AddService(service.clone());
         assert_eq!(parse_service(&emitted(&command)).unwrap().service, service);
         assert!(parse_changes(&RuleDisplay(&command).to_string()).is_err(), "{command:?}");
