@@ -155,20 +155,27 @@ class LongRun:
             self.reload_module()
             self.settle()
 
+    def send_all(self, number: int) -> None:
+        """Send a signal to all that are watched."""
+        for watched in self.watched:
+            watched.process.send_signal(number)
+
     def reload_module(self) -> None:
         """Unload the module and load it again, while all stand still."""
-        for watched in self.watched:
-            watched.process.send_signal(signal.SIGSTOP)
         limit = time.monotonic() + 30
-        while Path("/sys/module/ip_vs").exists():
-            # Who was in a system call stops when it has ended.
+        while True:
+            self.send_all(signal.SIGSTOP)
             for table in self.tables:
                 table.flush()
             removed = subprocess.run(["modprobe", "--remove", *MODULES], check=False, capture_output=True, text=True)
+            if removed.returncode == 0:
+                break
+            # Somebody was stopped in the middle of a listing, which keeps the module.
             assert time.monotonic() < limit, removed.stderr
+            self.send_all(signal.SIGCONT)
+            time.sleep(0.2)
         run("modprobe", "--all", *reversed(MODULES))
-        for watched in self.watched:
-            watched.process.send_signal(signal.SIGCONT)
+        self.send_all(signal.SIGCONT)
 
     def go_on(self, seconds: float) -> int:
         """Go on for so long, with samples, and return how many cycles it were."""
