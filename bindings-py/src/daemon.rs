@@ -33,7 +33,7 @@ impl SyncDaemon {
         for (name, value) in settings.into_iter().flatten() {
             match &*keyword_name(&name)? {
                 "role" => daemon.role = parsed("role", &value)?,
-                "interface" => daemon.interface = text("interface", &value)?.to_owned(),
+                "interface" => text("interface", &value)?.clone_into(&mut daemon.interface),
                 "sync_id" => daemon.sync_id = number("sync_id", &value, u8::MAX)?,
                 "max_length" => daemon.max_length = number("max_length", &value, u16::MAX)?,
                 "group" => daemon.group = optional(&value, |value| ip("group", value))?,

@@ -149,7 +149,7 @@ impl Pool {
     /// over. Nothing is taken over if a line is not one of those.
     fn adopt_state(&self, python: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<()> {
         let text = self::text("text", text)?;
-        self.with(python, |pool| pool.adopt_state(&text)).map_err(|error| invalid(python, &error))
+        self.with(python, |pool| pool.adopt_state(text)).map_err(|error| invalid(python, &error))
     }
 
     fn __repr__(&self, python: Python<'_>) -> String {

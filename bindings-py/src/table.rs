@@ -63,7 +63,7 @@ impl Table {
     #[staticmethod]
     fn from_rules(python: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Self> {
         let text = self::text("text", text)?;
-        let table = python.detach(|| ipvs_core::Table::from_rules(&text));
+        let table = python.detach(|| ipvs_core::Table::from_rules(text));
         table.map(Self).map_err(|error| rule_error(python, &error))
     }
 
