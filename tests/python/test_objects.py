@@ -23,7 +23,7 @@ DESTINATIONS = [
     ipvs.Destination("192.168.1.10:8080"),
     ipvs.Destination("[2001:db8::a]:80", forwarding="tunnel", weight=0),
     ipvs.Destination("192.168.1.10:80", forwarding=ipvs.Forwarding.MASQUERADE, weight=2147483647),
-    ipvs.Destination("192.168.1.10:80", forwarding="local-node", upper_threshold=4294967295, lower_threshold=7),
+    ipvs.Destination("192.168.1.10:80", forwarding="local-node", upper_threshold=2147483647, lower_threshold=7),
     ipvs.Destination("192.168.1.10:80", tunnel=ipvs.Tunnel("gue", 5555, "remote")),
     ipvs.Destination("192.168.1.10:80", tunnel="gre"),
 ]
@@ -139,7 +139,7 @@ def test_a_destination_has_its_settings() -> None:
     assert (plain.id, plain.address, plain.port) == ("192.168.1.10:8080", ip_address("192.168.1.10"), 8080)
     assert (plain.forwarding, plain.weight, plain.tunnel) == (ipvs.Forwarding.DIRECT_ROUTE, 1, None)
     assert (wide.id, wide.weight, wide.tunnel) == ("[2001:db8::a]:80", 0, ipvs.Tunnel("ipip"))
-    assert (local.upper_threshold, local.lower_threshold) == (4294967295, 7)
+    assert (local.upper_threshold, local.lower_threshold) == (2147483647, 7)
     assert gue.tunnel == (ipvs.TunnelType.GUE, 5555, ipvs.TunnelChecksum.REMOTE)
     assert (gre.forwarding, gre.tunnel) == ("tunnel", ipvs.Tunnel("gre", None, "off"))
 
