@@ -646,6 +646,23 @@ fn a_daemon_that_somebody_else_stops_first_is_stopped() {
 }
 
 #[test]
+fn a_daemon_for_another_group_is_another_one() {
+    let daemon = |group: &str| {
+        let mut daemon = SyncDaemon::new(Role::Master, "lo");
+        daemon.group = Some(group.parse().unwrap());
+        daemon
+    };
+    let running = daemon("224.0.0.81");
+    let (kernel, _) = kernel(30, move |command| match command {
+        GET_DAEMON => Say::Replies(vec![emitted(&Command::StartDaemon(running.clone()))]),
+        _ => Say::Done,
+    });
+    let client = client([kernel]);
+    assert!(!client.set_sync_role(Some(&daemon("224.0.0.81"))).unwrap());
+    assert!(client.set_sync_role(Some(&daemon("224.0.0.82"))).unwrap());
+}
+
+#[test]
 fn an_apply_that_is_interrupted_says_what_became_of_each_command() {
     let mut barriers = 0;
     let (kernel, asked) = kernel(30, move |command| match command {

@@ -511,5 +511,6 @@ mod tests {
         }
         assert_eq!(Operation::EditDestination(id, address).service(), Some(id));
         assert_eq!(Operation::SetWeight(id, address).service(), Some(id));
+        assert_eq!(Operation::DeleteDestination(id, address).service(), Some(id));
     }
 }

@@ -78,6 +78,44 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Whatever comes before or behind it.
+#[test]
+fn a_wrong_value_of_any_option_is_at_fault() {
+    for (arguments, position) in [
+        ("-E -t 10.0.0.1:80x", 3),
+        ("-D -t 10.0.0:80x", 3),
+        ("-a -t 10.0.0.1:80x -r 10.0.0.2", 3),
+        ("-a -t 10.0.0.1:80 -r 10.0.0.2:80x", 5),
+        ("-a -t 10.0.0.1:80 -r 1:2:3", 5),
+        ("-a -t 10.0.0.1:80 -r 10.0.0.2 -y few", 7),
+        ("-a -t 10.0.0.1:80 -r [2001:db8::1]:80x", 5),
+        ("-e -t 10.0.0.1:80x -r 10.0.0.2", 3),
+        ("-d -t 10.0.0.1:80x -r 10.0.0.2", 3),
+        ("-d -t 10.0.0.1:80 -r 10.0.0.2:80x", 5),
+        ("-L -t 10.0.0.1:80x", 3),
+        ("-Z -t 10.0.0.1:80x", 3),
+        ("--watch --interval often", 3),
+        ("--drain -t 10.0.0.1:80x -r 10.0.0.2", 3),
+        ("--drain -t 10.0.0.1:80 -r 10.0.0.2:80x", 5),
+        ("--apply --scope fwmark:1-x", 3),
+        ("--apply --scope fwmark:x-1", 3),
+        ("--apply --scope 10.0.0.0/x", 3),
+        ("--start-daemon master --mcast-interface eth0 --sync-maxlen 65508", 6),
+        ("--sync-role master --mcast-interface eth0 --syncid 256", 6),
+        ("--generate csh", 2),
+    ] {
+        let error = parse(arguments.split(' '), &Numeric).unwrap_err();
+        assert_eq!(error.column, Some(position), "{arguments}: {error}");
+    }
+    for kind in ["man", "bash", "zsh", "fish"] {
+        let call = parse(["--generate", kind], &Numeric).unwrap();
+        assert_eq!(format!("{:?}", call.invocation).to_lowercase(), format!("generate({kind})"));
+    }
+    assert_eq!(parse_changes("-A -f 7\n-A -f x\n").unwrap_err().line, Some(2));
+    let save = options::COMMANDS.iter().find(|spec| spec.command == options::Name::Save).unwrap();
+    assert!(parse_command(save, [OsString::from_vec(vec![0xff])], &Numeric).is_err());
+}
+
 proptest! {
     #[test]
     fn a_command_is_read_as_it_was_shown(command in command(interface())) {
