@@ -194,7 +194,11 @@ fn what_cannot_be_right_is_refused() {
     assert_eq!(field(config().with_servers([server(1), server(1)])), "servers");
     assert_eq!(field(config().with_sorry_server(server(1))), "servers");
     assert_eq!(field(config().with_servers([Destination::new("[::1]:80".parse().unwrap())])), "forwarding");
+    assert_eq!(field(PoolConfig::new([Service::new(id("tcp://10.0.0.1:80")).with_scheduler("")])), "scheduler");
     assert_eq!(field(config()), "none");
+    let mut pool = pool(config());
+    assert_eq!(pool.set_config(config().with_quorum(0, 0)).unwrap_err().field, "quorum");
+    assert_eq!(pool.config(), &config());
 }
 
 #[test]
