@@ -9,7 +9,7 @@ unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4 MAKEFLAGS
 GUEST := tests/guest/run
 
 .PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-kernels test-kernel-smoke test-python \
-	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz test-fuzz deny format clean
+	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz test-fuzz deny coverage format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
@@ -115,6 +115,12 @@ deny: setup
 	target/tools/bin/cargo-deny --locked --manifest-path fuzz/Cargo.toml --config deny.toml \
 		check --allow license-not-encountered $(DENY)
 
+# Which lines the tests run, those of the machine and those of the guest together: twenty-five minutes. The report by file comes
+# last, and target/coverage/html has every line. docs/reliability.md says why what is left of core is left.
+coverage: build
+	@./setup coverage
+	tests/coverage
+
 lint: build
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
@@ -126,7 +132,7 @@ lint: build
 	mypy tests/checkers
 	python -m mypy.stubtest ipvs
 	luacheck --quiet --no-color bindings-lua demo tests/checkers tests/lua tests/proxies
-	shellcheck setup .ci/run tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run
+	shellcheck setup .ci/run tests/coverage tests/guest/covered tests/guest/run tests/guest/init tests/guest/initrd tests/lua/run
 
 # The figures mean nothing on a machine that does other work meanwhile.
 bench: bench-build
