@@ -115,7 +115,7 @@ deny: setup
 	target/tools/bin/cargo-deny --locked --manifest-path fuzz/Cargo.toml --config deny.toml \
 		check --allow license-not-encountered $(DENY)
 
-# Which lines the tests run, those of the machine and those of the guest together: twenty-five minutes. The report by file comes
+# Which lines the tests run, those of the machine and those of the guest together: half an hour or more. The report by file comes
 # last, and target/coverage/html has every line. docs/reliability.md says why what is left of core is left.
 coverage: build
 	@./setup coverage
