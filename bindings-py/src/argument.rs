@@ -7,10 +7,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipvs_core::InvalidArgument;
-use pyo3::PyClass;
-use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::{PyClass, PyTypeInfo};
 
 use crate::error::invalid;
 
@@ -20,6 +20,27 @@ pub(crate) fn wrong_type(name: &str, needed: &str, value: &Bound<'_, PyAny>) -> 
         Ok(kind) => PyTypeError::new_err(format!("{name}: {needed} is needed, not {kind}")),
         Err(error) => error,
     }
+}
+
+/// Whether Python itself says this of a value. What the value's own code raises has a traceback, and comes through as it is.
+pub(crate) fn is_pythons<Kind: PyTypeInfo>(error: &PyErr, value: &Bound<'_, PyAny>) -> bool {
+    error.is_instance_of::<Kind>(value.py()) && error.traceback(value.py()).is_none()
+}
+
+/// A number that is wrong, for people.
+fn shown(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    match value.str() {
+        Ok(text) => Ok(text.to_string_lossy().into_owned()),
+        // It has more digits than Python writes.
+        Err(error) if is_pythons::<PyValueError>(&error, value) => Ok("it".to_owned()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A number that is out of range, and of which one.
+pub(crate) fn outside(name: &'static str, value: &Bound<'_, PyAny>, range: impl Display) -> PyErr {
+    let wrong = |shown| invalid(value.py(), &InvalidArgument::new(name, format!("{shown} is {range}")));
+    shown(value).map_or_else(|error| error, wrong)
 }
 
 /// A keyword that nothing takes.
@@ -57,20 +78,28 @@ pub(crate) fn number<T: TryFrom<u64> + Copy + Display>(
     value: &Bound<'_, PyAny>,
     most: T,
 ) -> PyResult<T> {
-    let outside = || invalid(value.py(), &InvalidArgument::new(name, format!("{value} is not within 0 to {most}")));
+    let outside = || outside(name, value, format_args!("not within 0 to {most}"));
     match value.extract::<u64>() {
         Ok(number) => T::try_from(number).map_err(|_| outside()),
         // It is negative, or too large for 64 bits.
-        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => Err(outside()),
-        Err(_) => Err(wrong_type(name, "an int", value)),
+        Err(error) if is_pythons::<PyOverflowError>(&error, value) => Err(outside()),
+        Err(error) if is_pythons::<PyTypeError>(&error, value) => Err(wrong_type(name, "an int", value)),
+        Err(error) => Err(error),
     }
 }
 
 /// A time in seconds. What is said of one that is wrong ends with a hint.
 pub(crate) fn seconds(name: &'static str, value: &Bound<'_, PyAny>, hint: &str) -> PyResult<Duration> {
-    let seconds: f64 = value.extract().map_err(|_| wrong_type(name, "a number of seconds", value))?;
-    let wrong = |_| invalid(value.py(), &InvalidArgument::new(name, format!("{value} is no time in seconds{hint}")));
-    let time = Duration::try_from_secs_f64(seconds).map_err(wrong)?;
+    let wrong = || outside(name, value, format_args!("no time in seconds{hint}"));
+    let seconds: f64 = match value.extract() {
+        Ok(seconds) => seconds,
+        Err(error) if is_pythons::<PyOverflowError>(&error, value) => return Err(wrong()),
+        Err(error) if is_pythons::<PyTypeError>(&error, value) => {
+            return Err(wrong_type(name, "a number of seconds", value));
+        }
+        Err(error) => return Err(error),
+    };
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
     // What is next to nothing is not nothing: that may mean for ever.
     Ok(time.max(Duration::from_nanos(u64::from(seconds > 0.0))))
 }
@@ -86,7 +115,9 @@ pub(crate) fn items<'py, T>(
     if value.is_instance_of::<PyString>() {
         return Err(wrong());
     }
-    value.try_iter().map_err(|_| wrong())?.map(|item| read(&item?)).collect()
+    let items =
+        value.try_iter().map_err(|error| if is_pythons::<PyTypeError>(&error, value) { wrong() } else { error });
+    items?.map(|item| read(&item?)).collect()
 }
 
 /// Nothing for None.
@@ -99,11 +130,15 @@ pub(crate) fn optional<'py, T>(
 
 /// An address of the module `ipaddress`, or its text. One with an interface or a network is none.
 pub(crate) fn ip(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<IpAddr> {
-    if !value.is_instance_of::<PyString>() && !value.hasattr("packed")? {
+    let shown;
+    let text = if value.is_instance_of::<PyString>() {
+        text(name, value)?
+    } else if value.hasattr("packed")? {
+        shown = value.str()?;
+        text(name, shown.as_any())?
+    } else {
         return Err(wrong_type(name, "an IP address, as a str or of the module ipaddress,", value));
-    }
-    let text = value.str()?;
-    let text = self::text(name, text.as_any())?;
+    };
     let wrong = |_| invalid(value.py(), &InvalidArgument::new(name, format!("'{text}' is no IP address")));
     text.parse().map_err(wrong)
 }

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ipvs_core::{ApplyOptions, DrainOptions, Ensured, Error, Operation, Options, Role, ServiceTable};
+use ipvs_core::{ApplyOptions, DrainOptions, Ensured, Error, InvalidArgument, Operation, Options, Role, ServiceTable};
 use pyo3::PyClass;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -18,7 +18,7 @@ use crate::connection::Connections;
 use crate::daemon::SyncDaemon;
 use crate::destination::{Address, DestinationEntry, Settings, destination};
 use crate::drain::Drain;
-use crate::error::raise;
+use crate::error::{invalid, raise};
 use crate::lock::{NamespaceLock, other_writer};
 use crate::log::{log, log_change};
 use crate::pool::{Pool, PoolChanges};
@@ -632,7 +632,7 @@ impl Client {
     fn watch(&self, python: Python<'_>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<Watch> {
         let interval = interval.map_or(Ok(Duration::from_secs(1)), |value| seconds("interval", value, ""))?;
         if interval.is_zero() {
-            return Err(PyValueError::new_err("interval: it is above 0"));
+            return Err(invalid(python, &InvalidArgument::new("interval", "it is above 0")));
         }
         let watch = self.run(python, Operation::Services, ipvs_core::Client::watch)?;
         Ok(Watch::new(self.open()?, interval, watch))

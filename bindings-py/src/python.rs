@@ -38,8 +38,12 @@ pub(crate) fn exception<'py>(python: Python<'py>, function: &str, arguments: imp
     }
 }
 
+/// The longest sleep: Python's own knows none of more than 292 years.
+const SLEEP_MAX: Duration = Duration::from_secs(u32::MAX as u64);
+
 /// Sleeps while other threads run. Signals are heeded: a handler may raise.
 pub(crate) fn sleep(python: Python<'_>, time: Duration) -> PyResult<()> {
+    let time = time.min(SLEEP_MAX);
     python.import("time")?.call_method1("sleep", (time.as_secs_f64(),))?;
     Ok(())
 }

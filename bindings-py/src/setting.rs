@@ -1,11 +1,11 @@
 //! The settings of IPVS in a network namespace.
 
-use ipvs_core::{InvalidArgument, SETTINGS, Setting, SettingKind, SettingValue};
-use pyo3::exceptions::PyOverflowError;
+use ipvs_core::{SETTINGS, Setting, SettingKind, SettingValue};
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBool, PyDict, PyString};
 
-use crate::argument::{text, wrong_type};
+use crate::argument::{is_pythons, outside, text, wrong_type};
 use crate::error::invalid;
 
 /// Every setting known here: its name, and what it does.
@@ -34,20 +34,27 @@ pub(crate) fn from_python(name: &'static str, value: &Bound<'_, PyAny>) -> PyRes
     if let Ok(on) = value.cast::<PyBool>() {
         return Ok(SettingValue::Switch(on.is_true()));
     }
-    match value.extract::<i64>() {
-        Ok(number @ (0 | 1)) if is_switch => return Ok(SettingValue::Switch(number == 1)),
-        Ok(number) => return Ok(SettingValue::Number(number)),
-        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
-            let reason = format!("{value} is not within 64 bits");
-            return Err(invalid(value.py(), &InvalidArgument::new(name, reason)));
-        }
-        Err(_) => {}
+    if value.is_instance_of::<PyString>() {
+        return text("value", value).map(|text| SettingValue::Text(text.to_owned()));
     }
-    if let Ok((threshold, period)) = value.extract() {
-        Ok(SettingValue::Threshold(threshold, period))
-    } else if let Ok(text) = value.extract() {
-        Ok(SettingValue::Text(text))
-    } else {
-        Err(wrong_type("value", "a bool, an int, two of them in a tuple or a str", value))
+    if let Ok((threshold, period)) = value.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
+        && let (Some(threshold), Some(period)) = (integer(name, &threshold)?, integer(name, &period)?)
+    {
+        return Ok(SettingValue::Threshold(threshold, period));
+    }
+    match integer(name, value)? {
+        Some(number @ (0 | 1)) if is_switch => Ok(SettingValue::Switch(number == 1)),
+        Some(number) => Ok(SettingValue::Number(number)),
+        None => Err(wrong_type("value", "a bool, an int, two of them in a tuple or a str", value)),
+    }
+}
+
+/// A whole number, if it is one.
+fn integer(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+    match value.extract() {
+        Ok(number) => Ok(Some(number)),
+        Err(error) if is_pythons::<PyOverflowError>(&error, value) => Err(outside(name, value, "not within 64 bits")),
+        Err(error) if is_pythons::<PyTypeError>(&error, value) => Ok(None),
+        Err(error) => Err(error),
     }
 }
