@@ -94,13 +94,12 @@ impl Client {
     }
 
     fn batch_of(
-        &self,
         python: Python<'_>,
+        client: &ipvs_core::Client,
         commands: &[impl Borrow<ipvs_core::Command> + Sync],
         lines: Vec<usize>,
     ) -> PyResult<Report> {
         // All of them were checked when they were made.
-        let client = self.open()?;
         let mut report = Report::new(commands.len(), lines);
         let (mut rest, mut loaded) = (commands, BTreeSet::new());
         let (mut most, mut most_slow) = (PIECE_MAX, 1);
@@ -501,7 +500,8 @@ impl Client {
             object::<Command>("commands", "a Command", command).map(|command| Held(command.clone().unbind()))
         };
         let list = items("commands", "an iterable of Command", commands, held)?;
-        self.batch_of(python, &list, Vec::new())
+        let client = self.open()?;
+        Self::batch_of(python, &client, &list, Vec::new())
     }
 
     /// The table as rules, a line each: what `ipvsadm -S -n` writes, and thresholds.
@@ -522,11 +522,13 @@ impl Client {
     ) -> PyResult<Report> {
         let clear = clear.map_or(Ok(false), |clear| switch("clear", clear))?;
         let (lines, commands): (_, Vec<_>) = command::read(python, text)?.into_iter().unzip();
+        let client = self.open()?;
         if clear {
             self.change(python, &ipvs_core::Command::Flush)?;
         }
-        self.batch_of(python, &commands, lines)
+        Self::batch_of(python, &client, &commands, lines)
     }
+
     /// The settings of the services that a scope names: a Table.
     ///
     /// A scope is an id (`"tcp://10.0.0.1:80"`) or a Service, a network (`"10.0.0.0/24"`), firewall marks (`"fwmark:1-99"`), or
@@ -622,9 +624,11 @@ impl Client {
         }
         let (service, address) = (service.0, destination.0);
         let operation = Operation::SetWeight(service, address);
+        // Somebody may close it meanwhile.
+        let client = self.open()?;
         let drain = self.run(python, operation, |client| client.drain(&service, &address, chosen))?;
         log_change(python, "drain", &format!("{operation} to 0"))?;
-        Ok(Drain::new(self.open()?, service, address, drain))
+        Ok(Drain::new(client, service, address, drain))
     }
 
     /// What changes in the table from now on, every `interval` seconds: a Watch.
@@ -634,8 +638,9 @@ impl Client {
         if interval.is_zero() {
             return Err(invalid(python, &InvalidArgument::new("interval", "it is above 0")));
         }
+        let client = self.open()?;
         let watch = self.run(python, Operation::Services, ipvs_core::Client::watch)?;
-        Ok(Watch::new(self.open()?, interval, watch))
+        Ok(Watch::new(client, interval, watch))
     }
 
     /// Makes this director what a VRRP script wants of it: this `SyncDaemon` runs and the one with the other role does not, or
