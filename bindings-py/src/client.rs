@@ -676,3 +676,28 @@ impl Client {
         writers.iter().map(|writer| other_writer(python, writer)).collect()
     }
 }
+
+/// For the test that a panic is an exception, and that what it breaks off heals: an overflow in the middle of a batch, while a pool
+/// is held.
+#[cfg(debug_assertions)]
+#[pyfunction]
+#[pyo3(name = "_panic")]
+pub(crate) fn panics(python: Python<'_>, client: &Bound<'_, Client>, pool: &Bound<'_, Pool>) -> PyResult<()> {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    /// A command that can be looked at once, when it is checked, and not again, when it is sent.
+    struct Overflows(AtomicU8, ipvs_core::Command);
+
+    impl Borrow<ipvs_core::Command> for Overflows {
+        fn borrow(&self) -> &ipvs_core::Command {
+            let looks = self.0.load(Ordering::Relaxed);
+            self.0.store(looks + 1, Ordering::Relaxed);
+            &self.1
+        }
+    }
+
+    let commands = [Overflows(AtomicU8::new(u8::MAX - 1), ipvs_core::Command::Flush)];
+    let client = client.get().open()?;
+    let report = pool.get().with(python, |_| client.batch(&commands)).map_err(|error| raise(python, &error))?;
+    Err(PyValueError::new_err(format!("{report:?}")))
+}

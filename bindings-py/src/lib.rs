@@ -26,8 +26,10 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _ipvs {
     use ipvs_core::scheduler;
+    use pyo3::exceptions::PyRuntimeError;
+    use pyo3::panic::PanicException;
     use pyo3::prelude::*;
-    use pyo3::types::{IntoPyDict, PyMappingProxy};
+    use pyo3::types::{IntoPyDict, PyMappingProxy, PyType};
 
     #[pymodule_export]
     use crate::client::Client;
@@ -62,6 +64,27 @@ mod _ipvs {
         let schedulers = scheduler::ALL.into_py_dict(python)?;
         module.add("SCHEDULERS", PyMappingProxy::new(python, schedulers.as_mapping()))?;
         module.add("SETTINGS", PyMappingProxy::new(python, crate::setting::known(python)?.as_mapping()))?;
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("InternalError", internal_error(python)?)?;
+        #[cfg(debug_assertions)]
+        module.setattr("_panic", wrap_pyfunction!(crate::client::panics, module)?)?;
+        Ok(())
+    }
+
+    /// What a panic in here becomes, made of pyo3's exception for it. That one is no Exception, and ends a program that handles
+    /// all of those.
+    fn internal_error(python: Python<'_>) -> PyResult<Bound<'_, PyType>> {
+        let class = python.get_type::<PanicException>();
+        for (name, value) in [
+            ("__name__", "InternalError"),
+            ("__qualname__", "InternalError"),
+            ("__module__", "ipvs"),
+            ("__doc__", "A mistake in this library: please report it. What the operation has done is not known."),
+        ] {
+            class.setattr(name, value)?;
+        }
+        // Where a Python to come does not take this, it is no Exception still.
+        let _ = class.setattr("__bases__", (python.get_type::<PyRuntimeError>(),));
+        Ok(class)
     }
 }

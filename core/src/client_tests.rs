@@ -1,6 +1,8 @@
 //! The client against scripted kernels, one for each connection that it opens.
 
+use std::cell::Cell;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::{JoinHandle, spawn};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLMSG_DONE};
@@ -149,6 +151,29 @@ fn after_an_answer_that_is_none_the_next_call_has_a_fresh_connection() {
         assert_eq!(first_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY), (30, GET_INFO)]);
         assert_eq!(second_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY), (30, GET_INFO), (30, GET_INFO)]);
     }
+}
+
+#[test]
+fn after_a_panic_in_an_exchange_the_next_call_has_a_fresh_connection() {
+    /// A command that can be looked at once, when it is checked, and not again, when it is sent.
+    struct Breaks(Cell<bool>, Command);
+
+    impl Borrow<Command> for Breaks {
+        fn borrow(&self) -> &Command {
+            assert!(!self.0.replace(true), "on purpose");
+            &self.1
+        }
+    }
+
+    let (first, first_asked) = kernel(30, |_| Say::Done);
+    let (second, second_asked) = kernel(30, |_| Say::Replies(vec![info_reply()]));
+    let client = client([first, second]);
+    let batch = || client.batch(&[Breaks(Cell::new(false), Command::Flush)]);
+    assert!(catch_unwind(AssertUnwindSafe(batch)).is_err());
+    client.info().unwrap();
+    drop(client);
+    assert_eq!(first_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY)]);
+    assert_eq!(second_asked.join().unwrap(), [(CONTROLLER, GET_FAMILY), (30, GET_INFO)]);
 }
 
 #[test]

@@ -217,7 +217,8 @@ function TestErrors.test_values_that_only_some_have()
 end
 
 function TestErrors.test_a_panic_is_an_error()
-    lu.assertStrContains(raised(ipvs._panic), "'_panic' broke: on purpose; this is a mistake in ipvs itself")
+    lu.assertStrContains(raised(ipvs._panic),
+        "'_panic' broke: attempt to add with overflow; this is a mistake in ipvs itself")
     lu.assertIsTrue(lb:flush())
 end
 

@@ -45,6 +45,7 @@ def test_every_kind_of_core_has_a_class() -> None:
         (ipvs.InvalidArgument, ValueError),
         (ipvs.RuleError, ValueError),
         (ipvs.Error, OSError),
+        (ipvs.InternalError, RuntimeError),
     ],
 )
 def test_bases(error: type[Exception], base: type[Exception]) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "Destination",
     "DestinationEntry",
     "Drain",
+    "InternalError",
     "NamespaceLock",
     "Plan",
     "Pool",
@@ -51,6 +52,8 @@ __all__ = [
 __version__: Final[str]
 SCHEDULERS: Final[MappingProxyType[str, str]]
 SETTINGS: Final[MappingProxyType[str, str]]
+
+class InternalError(RuntimeError): ...
 
 _Object = object
 _Address: TypeAlias = str | IPv4Address | IPv6Address
