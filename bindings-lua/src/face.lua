@@ -1,14 +1,38 @@
 -- What callers see of the functions that are written in Rust: those return `wrong, result, err`, and never raise. Here
 -- `wrong` becomes an error with the caller's line, and an expected failure `nil, err`. Runs on every Lua from 5.1 on.
 
-local error, select, setmetatable, tostring, type = error, select, setmetatable, tostring, type
+local error, pairs, select, tostring, type = error, pairs, select, tostring, type
+local getmetatable, newproxy, setmetatable = getmetatable, newproxy, setmetatable
 
 local face = {}
 
+-- An object that calls something when it is finalized.
+local function finalized(work)
+    if _VERSION ~= "Lua 5.1" then return setmetatable({}, { __gc = work }) end
+    local proxy = newproxy(true)
+    getmetatable(proxy).__gc = work
+    return proxy
+end
+
+local function gone()
+    return "it is too late to call this: Lua has finalized it already"
+end
+
+-- Functions of Rust's, which may not be called any more once Lua has finalized them. A finalizer of the program's may
+-- do that all the same, when Lua ends or all is garbage together, as what was made first is finalized last. So a guard
+-- is made behind them, and goes before them.
+local function guarded(functions)
+    functions.guard = finalized(function()
+        for name in pairs(functions) do functions[name] = gone end
+    end)
+    return functions
+end
+
 -- A function: `result`, or `nil, err`.
 function face.call(raw)
+    local rust = guarded { call = raw }
     return function(...)
-        local wrong, result, err = raw(...)
+        local wrong, result, err = rust.call(...)
         if wrong then error(wrong, 2) end
         if result == nil then return nil, err end
         return result
@@ -17,16 +41,17 @@ end
 
 -- A function whose result is the next step of a loop.
 function face.loop(raw)
+    local rust = guarded { call = raw }
     return function(...)
-        local wrong, steps, err = raw(...)
+        local wrong, steps, err = rust.call(...)
         if wrong then error(wrong, 2) end
         if steps == nil then return nil, err end
-        local step = steps.step
+        guarded(steps)
         return function()
-            local broken, item = step()
+            local broken, item = steps.step()
             if broken then error(broken, 2) end
             return item
-        end, nil, nil, setmetatable({}, { __close = steps.close })
+        end, nil, nil, setmetatable({}, { __close = function() steps.close() end })
     end
 end
 
