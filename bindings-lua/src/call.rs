@@ -100,16 +100,16 @@ pub(crate) fn steps<T>(
     let items = Rc::new(RefCell::new(Some(items)));
     let left = Rc::clone(&items);
     let step = raw(lua, "next", 0, move |lua, _| {
-        // Nothing in there calls Lua, and so nothing borrows it twice.
-        let mut items = items.borrow_mut();
-        let item = items.as_mut().and_then(Iterator::next).map(|item| table(lua, item)).transpose();
+        // Nothing is borrowed while a table is made: that may run the collector, and a finalizer may take a step too.
+        let item = items.borrow_mut().as_mut().and_then(Iterator::next);
+        let item = item.map(|item| table(lua, item)).transpose();
         if !matches!(item, Ok(Some(_))) {
-            *items = None;
+            items.take();
         }
         Ok(item?.map_or(LuaNil, LuaValue::Table))
     })?;
     let close = lua.create_function(move |_, ()| {
-        left.borrow_mut().take();
+        left.take();
         Ok(())
     })?;
     let steps = lua.create_table_from([("step", step), ("close", close)])?;

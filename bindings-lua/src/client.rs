@@ -303,12 +303,14 @@ fn adopt(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) 
 fn follow(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let pool = arguments.next(pool)?;
     let changes = arguments.next(pool::changes)?;
-    table::answer(lua, &client.follow(&pool.0.borrow(), &changes)?)
+    let applied = client.follow(&pool.0.borrow(), &changes)?;
+    table::answer(lua, &applied)
 }
 
 fn reconcile(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
     let pool = arguments.next(pool)?;
-    table::answer(lua, &client.reconcile(&pool.0.borrow())?)
+    let applied = client.reconcile(&pool.0.borrow())?;
+    table::answer(lua, &applied)
 }
 
 fn drain(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {

@@ -9,6 +9,7 @@ use crate::argument::{Arguments, Fields, Reading, Wrong, number, optional, switc
 use crate::call::{Answer, Stop, function, userdata};
 use crate::{destination, service, table};
 
+/// Never borrowed while something of Lua's is made: that may run the collector, and a finalizer may use the pool too.
 pub(crate) struct LuaPool(pub RefCell<Pool>);
 
 /// `ipvs.pool { ... }`.
@@ -61,7 +62,7 @@ const METHODS: &[(&str, usize, Method)] = &[
     ("table", 0, wanted),
     ("servers", 0, servers),
     ("has_quorum", 0, |_, pool, _| Ok(LuaValue::Boolean(pool.0.borrow().has_quorum()))),
-    ("state", 0, |lua, pool, _| Ok(pool.0.borrow().state().into_lua(lua)?)),
+    ("state", 0, state),
     ("adopt_state", 1, adopt_state),
 ];
 
@@ -129,13 +130,15 @@ fn set_config(lua: &Lua, pool: &LuaPool, arguments: &mut Arguments) -> Answer {
 
 /// The table that it wants, as a snapshot shows one.
 fn wanted(lua: &Lua, pool: &LuaPool, _: &mut Arguments) -> Answer {
-    Ok(LuaValue::Table(table::to_lua(lua, &pool.0.borrow().table())?))
+    let wanted = pool.0.borrow().table();
+    Ok(LuaValue::Table(table::to_lua(lua, &wanted)?))
 }
 
 /// What is known of each server.
 fn servers(lua: &Lua, pool: &LuaPool, _: &mut Arguments) -> Answer {
+    let known: Vec<_> = pool.0.borrow().servers().map(|(server, state)| (server.clone(), state)).collect();
     let servers = lua.create_table()?;
-    for (server, state) in pool.0.borrow().servers() {
+    for (server, state) in known {
         let entry = lua.create_table()?;
         entry.raw_set("id", server.address.to_string())?;
         entry.raw_set("is_up", state.is_up)?;
@@ -143,6 +146,12 @@ fn servers(lua: &Lua, pool: &LuaPool, _: &mut Arguments) -> Answer {
         servers.raw_push(entry)?;
     }
     Ok(LuaValue::Table(servers))
+}
+
+/// What is known, as text for a file.
+fn state(lua: &Lua, pool: &LuaPool, _: &mut Arguments) -> Answer {
+    let state = pool.0.borrow().state();
+    Ok(state.into_lua(lua)?)
 }
 
 fn adopt_state(_: &Lua, pool: &LuaPool, arguments: &mut Arguments) -> Answer {

@@ -13,8 +13,9 @@ use crate::{destination, service};
 pub(crate) fn watch(lua: &Lua, client: Arc<Client>) -> Answer {
     let watch = RefCell::new(client.watch()?);
     let look = function(lua, "look", 0, move |lua, _| {
+        let changes = watch.borrow_mut().look(&client)?;
         let list = lua.create_table()?;
-        for change in watch.borrow_mut().look(&client)? {
+        for change in changes {
             list.raw_push(to_lua(lua, &change)?)?;
         }
         Ok(LuaValue::Table(list))

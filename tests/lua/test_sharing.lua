@@ -180,6 +180,48 @@ local function finalized(work)
     return setmetatable({}, { __gc = work })
 end
 
+-- The collector may come in the middle of any call, and a finalizer may use what that call uses. In Lua 5.1 it may not,
+-- as the guide says.
+function TestSharing.test_finalizers_in_the_middle_of_calls()
+    if _VERSION == "Lua 5.1" and not rawget(_G, "jit") then return end
+    local rules = {}
+    for number = 1, 5 do rules[number] = "-A -f " .. number end
+    ipvs.assert(lb:restore(table.concat(rules, "\n")))
+    local step, look = ipvs.assert(lb:services()), ipvs.assert(lb:watch())
+    local seen, said = 0, {}
+    local function work()
+        seen = seen + 1
+        for _, call in ipairs {
+            function() return step() end, function() return look() end, function() return lb:service(WEB) end,
+            function() return pool:checked(REAL, seen % 2 == 0) end, function() return lb:adopt(pool) end,
+            function() return pool:set_config { services = { WEB } } end,
+        } do
+            local ok, err = pcall(call)
+            if not ok then said[#said + 1] = err end
+        end
+    end
+    local pause, multiplier = collectgarbage("setpause", 0), collectgarbage("setstepmul", 10000)
+    for _ = 1, 20 do
+        step = ipvs.assert(lb:services())
+        while step() do finalized(work) end
+        ipvs.assert(look())
+        ipvs.assert(lb:reconcile(pool))
+        for _ = 1, 3 do
+            finalized(work)
+            pool:table()
+            pool:servers()
+            pool:state()
+        end
+        ipvs.assert(lb:snapshot())
+        ipvs.assert(lb:batch { { "zero" } })
+    end
+    collectgarbage("setpause", pause)
+    collectgarbage("setstepmul", multiplier)
+    lu.assertIsTrue(seen > 50, seen)
+    for _, err in ipairs(said) do lu.assertNotStrContains(err, "broke") end
+    lu.assertIsTrue(lb:flush())
+end
+
 -- What was made first is finalized last, when what it uses is gone already.
 function TestSharing.test_a_finalizer_that_comes_too_late()
     local said = {}
