@@ -246,7 +246,7 @@ fn set_weight(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Argume
 }
 
 fn batch(lua: &Lua, client: &Arc<ipvs_core::Client>, arguments: &mut Arguments) -> Answer {
-    let commands = arguments.next(command::list)?;
+    let commands = arguments.next(|value| command::list("commands", value))?;
     report::answer(lua, &client.batch(&commands)?, None)
 }
 

@@ -54,8 +54,8 @@ pub(crate) fn from_lua(value: &LuaValue) -> Reading<Command> {
 }
 
 /// A list of commands as data.
-pub(crate) fn list(value: &LuaValue) -> Reading<Vec<Command>> {
-    let list = value.as_table().ok_or_else(|| wrong_type("commands", "a list of commands", value))?;
+pub(crate) fn list(name: &'static str, value: &LuaValue) -> Reading<Vec<Command>> {
+    let list = value.as_table().ok_or_else(|| wrong_type(name, "a list of commands", value))?;
     let command = |(position, value): (usize, LuaResult<LuaValue>)| {
         from_lua(&value?).map_err(|Wrong(text)| Wrong(format!("number {position}: {text}")))
     };

@@ -91,8 +91,8 @@ pub(crate) fn plan_to_lua(lua: &Lua, plan: &Plan) -> LuaResult<LuaTable> {
 
 pub(crate) fn plan_from_lua(fields: &mut Fields) -> Reading<Plan> {
     let mut plan = Plan::default();
-    plan.additions = fields.take("additions", |_, value| command::list(value))?.unwrap_or_default();
-    plan.removals = fields.take("removals", |_, value| command::list(value))?.unwrap_or_default();
+    plan.additions = fields.take("additions", command::list)?.unwrap_or_default();
+    plan.removals = fields.take("removals", command::list)?.unwrap_or_default();
     Ok(plan)
 }
 
