@@ -23,8 +23,8 @@ PROGRAMS = ["ipvsadm", "ipvsadm-restore", "ipvsadm-save"]
 MODULE = ["__init__.py", "_enums.py", "_errors.py", "_ipvs.abi3.so", "_ipvs.pyi", "_records.py"]
 #: What a build of ours leaves behind is not built again.
 BUILD = {**os.environ, "CARGO_TARGET_DIR": str(PROJECT / "target")}
-#: The tests of the module. Those left out are of the guest, `setup`, Lua, ipvsadm and the example.
-NAMES = ["objects", "arguments", "client", "errors", "manners", "policy", "witnesses", "guide"]
+#: The tests of the module. Those left out are of the guest, `setup`, Lua, ipvsadm, the example, and panics.
+NAMES = ["objects", "arguments", "hostile", "client", "sharing", "errors", "manners", "policy", "witnesses", "guide"]
 #: How pyo3 is told of a free-threaded Python that is not on this machine.
 FREE_THREADED = """implementation=CPython
 version=3.14
