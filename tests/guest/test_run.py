@@ -135,6 +135,12 @@ def processes(word: str) -> list[str]:
     return found
 
 
+def at_the_terminal() -> None:
+    """Take standard input as the terminal, and end at a hang-up, also in tests that `nohup` started."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start_at_a_terminal(kernel: str, program: str, word: str) -> tuple[subprocess.Popen[bytes], int, int]:
     """Start the guest with a terminal of its own, and wait until its program says so."""
     controller, terminal = pty.openpty()
@@ -144,7 +150,7 @@ def start_at_a_terminal(kernel: str, program: str, word: str) -> tuple[subproces
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        preexec_fn=at_the_terminal,  # noqa: PLW1509
         env=os.environ | {"MARK": word},
     )
     seen = b""
