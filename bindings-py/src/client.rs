@@ -453,7 +453,7 @@ impl Client {
         self.change(python, &ipvs_core::Command::Flush)
     }
 
-    /// Sets how long idle connections are remembered, in seconds; 0 leaves what is in force.
+    /// Sets how long idle connections are remembered, in seconds; 0 leaves what is in force. Raises `TimeoutsRefused`.
     #[pyo3(
         signature = (timeouts = None, **parts),
         text_signature = "(self, timeouts=None, *, tcp=0, tcp_fin=0, udp=0)"

@@ -11,7 +11,8 @@ use crate::log::log;
 use crate::python::{member, record};
 
 /// What everybody may see of the table in the calling thread's network namespace: no counters, persistence engines,
-/// scheduler flags, thresholds and kinds of tunnels, but without any privilege and without a client.
+/// scheduler flags, thresholds and kinds of tunnels, but without any privilege and without a client. What others change
+/// meanwhile may be missing or there twice.
 #[pyfunction]
 pub(crate) fn overview(python: Python<'_>) -> PyResult<Bound<'_, PyList>> {
     let services = python.detach(Client::overview);

@@ -243,7 +243,8 @@ impl Client {
     }
 
     /// What an ordinary user may see of the table (`/proc/net/ip_vs`) in the calling thread's network namespace: less
-    /// than [`snapshot`](Self::snapshot), and no client is needed for it.
+    /// than [`snapshot`](Self::snapshot), and no client is needed for it. The kernel lets others change the table between two
+    /// pages of the file, so a service may be missing or there twice, as in [`services`](Self::services).
     pub fn overview() -> Result<Vec<OverviewService>, Error> {
         let text = fs::read_to_string(Path::new(PROC_NET).join("ip_vs"));
         text.map(|text| parse_overview(&text))
@@ -346,7 +347,8 @@ impl Client {
         self.run(&Command::Flush)
     }
 
-    /// Sets how long idle connections are remembered; 0 leaves the time in force (`IPVS_CMD_SET_CONFIG`).
+    /// Sets how long idle connections are remembered; 0 leaves the time in force (`IPVS_CMD_SET_CONFIG`). Error of its
+    /// own: `TimeoutsRefused`.
     pub fn set_timeouts(&self, timeouts: &Timeouts) -> Result<(), Error> {
         self.run(&Command::SetTimeouts(*timeouts))
     }

@@ -283,6 +283,12 @@ pub enum ErrorKind {
          or the multicast group does not suit the interface"
     )]
     DaemonRefused,
+    /// The kernel took no such time (`EINVAL`); none was set.
+    #[error(
+        "the kernel refused it: a time is longer than it can count, which is 2147483 seconds with 1000 ticks a second \
+         (CONFIG_HZ) and 8589934 with 250"
+    )]
+    TimeoutsRefused,
     /// The setting cannot be written (`EACCES` or `EROFS`).
     #[error(
         "{}: it needs CAP_NET_ADMIN for the network namespace {namespace}; some settings are of the first network \
@@ -333,6 +339,7 @@ impl ErrorKind {
             Self::Namespace { .. } => "namespace",
             Self::DestinationRefused => "destination_refused",
             Self::DaemonRefused => "daemon_refused",
+            Self::TimeoutsRefused => "timeouts_refused",
             Self::SettingDenied { .. } => "setting_denied",
             Self::Locked(_) => "locked",
             Self::Io(_) => "io",
@@ -371,7 +378,10 @@ impl Error {
             | ErrorKind::Unavailable => Errno::NOENT,
             ErrorKind::NoSuchInterface => Errno::NODEV,
             ErrorKind::TunnelIgnored => Errno::OPNOTSUPP,
-            ErrorKind::InvalidArgument(_) | ErrorKind::DestinationRefused | ErrorKind::DaemonRefused => Errno::INVAL,
+            ErrorKind::InvalidArgument(_)
+            | ErrorKind::DestinationRefused
+            | ErrorKind::DaemonRefused
+            | ErrorKind::TimeoutsRefused => Errno::INVAL,
             ErrorKind::PermissionDenied(_) => Errno::PERM,
             ErrorKind::TimedOut(_) => Errno::TIMEDOUT,
             ErrorKind::Kernel { errno, .. } => return Some(*errno),
@@ -438,6 +448,7 @@ pub(crate) fn refused(operation: Operation, refusal: Refusal, connector: &Connec
         (Errno::NOENT, Op::EditDestination(..) | Op::DeleteDestination(..)) => ErrorKind::NoSuchDestination,
         (Errno::INVAL, Op::AddDestination(..) | Op::EditDestination(..)) => ErrorKind::DestinationRefused,
         (Errno::INVAL, Op::StartDaemon(_)) => ErrorKind::DaemonRefused,
+        (Errno::INVAL, Op::SetTimeouts) => ErrorKind::TimeoutsRefused,
         // Or the persistence engine: only the client can tell.
         (Errno::NOENT, Op::AddService(_) | Op::EditService(_)) => ErrorKind::NoSuchScheduler(String::new()),
         _ => ErrorKind::Kernel { errno, text },
@@ -472,6 +483,7 @@ mod tests {
             (ErrorKind::Namespace { name: "a".into(), error: error() }, "namespace", 24),
             (ErrorKind::DestinationRefused, "destination_refused", 22),
             (ErrorKind::DaemonRefused, "daemon_refused", 22),
+            (ErrorKind::TimeoutsRefused, "timeouts_refused", 22),
             (ErrorKind::SettingDenied { namespace: "a".into(), error: error() }, "setting_denied", 24),
             (ErrorKind::Locked(None), "locked", 11),
             (ErrorKind::Io(error()), "io", 24),

@@ -35,6 +35,7 @@ from ipvs._errors import (
     ServiceExists,
     SettingDenied,
     TimedOut,
+    TimeoutsRefused,
     TunnelIgnored,
     Unavailable,
 )
@@ -181,6 +182,7 @@ __all__ = [
     "Table",
     "TimedOut",
     "Timeouts",
+    "TimeoutsRefused",
     "Tunnel",
     "TunnelChecksum",
     "TunnelIgnored",

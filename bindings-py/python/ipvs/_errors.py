@@ -139,6 +139,12 @@ class DaemonRefused(Error):
     kind = "daemon_refused"
 
 
+class TimeoutsRefused(Error):
+    """The kernel took no such time: longer than it can count, which depends on its ticks a second (`EINVAL`)."""
+
+    kind = "timeouts_refused"
+
+
 class SettingDenied(Error, PermissionError):
     """The setting cannot be written (`EACCES` or `EROFS`)."""
 
