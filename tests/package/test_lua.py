@@ -68,6 +68,27 @@ def test_make_install(tmp_path: Path, version: str) -> None:
     loads(f"lua{version}", tmp_path / "usr/local/lib/lua" / number)
 
 
+def test_an_upgrade_leaves_what_runs_alone(tmp_path: Path) -> None:
+    """A proxy that has loaded the module goes on with the one that it has, until it starts anew."""
+    install = ["make", "install", "LUA=lua5.4", f"LIBDIR={tmp_path}"]
+    run(*install)
+    program = 'local ipvs = require "ipvs" print(1) io.flush() io.read() print(#ipvs.parse_rules "-C")'
+    with subprocess.Popen(
+        ["lua5.4", "-e", program],
+        env={**ENVIRONMENT, "LUA_CPATH": f"{tmp_path}/?.so"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout
+        assert running.stdout.readline() == "1\n"
+        before = (tmp_path / "ipvs.so").stat().st_ino
+        run(*install)
+        assert (tmp_path / "ipvs.so").stat().st_ino != before
+        assert running.communicate("\n", timeout=60)[0] == "1\n"
+    assert running.returncode == 0
+
+
 @pytest.mark.parametrize("version", ["5.1", "5.4"])
 def test_luarocks_make(tmp_path: Path, version: str) -> None:
     """It builds by cargo, installs, and removes what it installed."""

@@ -159,6 +159,34 @@ def test_the_wheel_installs(wheel: Path, version: str, tmp_path: Path) -> None:
     assert [name for name in PROGRAMS if (programs / name).exists()] == []
 
 
+def test_an_upgrade_leaves_what_runs_alone(wheel: Path, tmp_path: Path) -> None:
+    """A program that has the module goes on with the one that it has."""
+    programs = environment(Path(sys.executable), tmp_path / "environment")
+    run(programs / "pip", "install", "--no-index", wheel)
+    program = "import ipvs; print(1, flush=True); input(); print(ipvs.parse_rules('-C'))"
+    with subprocess.Popen(
+        [programs / "python", "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/"
+    ) as running:
+        assert running.stdout
+        assert running.stdout.readline() == "1\n"
+        run(programs / "pip", "install", "--no-index", "--force-reinstall", wheel)
+        assert running.communicate("\n", timeout=60)[0] == "[Command.flush()]\n"
+    assert running.returncode == 0
+    check_installation(programs)
+
+
+def test_cargo_installs_and_removes_the_programs(tmp_path: Path) -> None:
+    """Once more for an upgrade."""
+    programs = tmp_path / "bin"
+    root = ["--root", tmp_path]
+    for force in [[], ["--force"]]:
+        run("cargo", "install", "--locked", "--path", "cli", *root, *force, cwd=PROJECT, env=BUILD)
+        for name in PROGRAMS:
+            assert run(programs / name, "--version").startswith(f"{name} {VERSION}: ")
+    run("cargo", "uninstall", *root, "ipvsadm", env=BUILD)
+    assert list(programs.iterdir()) == []
+
+
 def test_the_sdist_installs(sdist: Path, tmp_path: Path) -> None:
     """Into an empty environment: it builds module and programs, all of them."""
     programs = environment(Path(sys.executable), tmp_path / "environment")
