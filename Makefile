@@ -9,7 +9,7 @@ unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4 MAKEFLAGS
 GUEST := tests/guest/run
 
 .PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-kernels test-kernel-smoke test-python \
-	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz test-fuzz deny coverage format clean
+	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz test-fuzz messages deny coverage format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
@@ -51,7 +51,7 @@ test-kernels: test-kernel test-debian-kernel debian-kernel
 
 # Of that, what every change has to pass.
 test-kernel-smoke: build debian-kernel
-	cargo test $(IN_DEBIAN) --package ipvs-tests --test kernel -- --test-threads=1 batch:: destination:: service::
+	cargo test $(IN_DEBIAN) --package ipvs-tests --test kernel -- --test-threads=1 batch:: destination:: service:: timeouts::
 
 # What is killed, what runs out, what others do meanwhile: four minutes.
 test-faults: build
@@ -105,6 +105,15 @@ fuzz: setup
 test-fuzz:
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 
+# Everything that the three faces say to people, on one page: the help, and each message of the kernel's tests and of those of hostile
+# arguments. To be read when messages are changed.
+messages: build
+	rm -f target/messages.txt
+	IPVS_MESSAGES=$(CURDIR)/target/messages.txt cargo test --config tests/guest/cargo.toml --package ipvs-tests --test kernel
+	IPVS_MESSAGES=$(CURDIR)/target/messages.txt $(GUEST) -- python -m pytest tests/python/test_hostile.py -k test_values
+	IPVS_MESSAGES=$(CURDIR)/target/messages.txt $(GUEST) -- env -C tests/lua lua5.4 test_hostile.lua -p test_values
+	python tests/messages.py target/messages.txt >target/messages.md
+
 # What of others is built in, by the policy in deny.toml: licences, crates that are there twice, where they are from. The tool is
 # long to build, and so no part of the tests. With DENY=advisories it looks for known weaknesses and crates without a maintainer,
 # whose database it fetches from GitHub.
@@ -127,7 +136,7 @@ lint: build
 	RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --quiet
 	ruff format --check .
 	ruff check .
-	mypy bindings-py demo examples tests/bench tests/python tests/guest tests/package
+	mypy bindings-py demo examples tests/messages.py tests/bench tests/python tests/guest tests/package
 	mypy demo tests/proxies
 	mypy tests/checkers
 	python -m mypy.stubtest ipvs

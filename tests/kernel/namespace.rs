@@ -138,10 +138,22 @@ pub fn run(program: impl AsRef<OsStr>, arguments: impl IntoIterator<Item = impl 
 pub fn ran(mut command: Command) -> Ran {
     let shown = format!("{command:?}");
     let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{shown}: {error}"));
-    Ran {
+    let ran = Ran {
         command: shown,
         status: status.code(),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),
+    };
+    if command.get_program() != WITNESS {
+        note(&ran);
     }
+    ran
+}
+
+/// Keeps what a program says of errors for the page of all messages, if `make messages` asks for it.
+fn note(ran: &Ran) {
+    let Some(path) = std::env::var_os("IPVS_MESSAGES") else { return };
+    let mut file = File::options().append(true).create(true).open(path).unwrap();
+    let said: String = ran.stderr.lines().map(|line| format!("ipvsadm\t{}\t{line}\n", ran.command.escape_debug())).collect();
+    file.write_all(said.as_bytes()).unwrap();
 }

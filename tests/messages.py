@@ -1,0 +1,40 @@
+"""Writes the page of everything that is said to people: the help of the programs, and each message once.
+
+The messages are those of the tests that ran with IPVS_MESSAGES, one a line: the face, what was called, the message.
+Those that differ in numbers and in what was typed are one.
+
+usage: messages.py FILE >PAGE
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAMS = ("ipvsadm", "ipvsadm-save", "ipvsadm-restore")
+#: What a message repeats of its caller's: quoted text, ids and addresses, numbers, times.
+TYPED = re.compile(r"'[^']*'|\w+://\S+|fwmark:\S+|\[[0-9a-f:]+\](?::\d+)?|\d[\d.:]*\w*|test-\S+")
+
+
+def main() -> int:
+    """Print the page."""
+    print("# Everything that is said\n")
+    for program in PROGRAMS:
+        help_text = subprocess.run([program, "--help"], check=True, capture_output=True, text=True).stdout
+        print(f"## {program} --help\n\n```text\n{help_text}```\n")
+    seen: dict[str, dict[str, tuple[str, str]]] = {}
+    for line in Path(sys.argv[1]).read_text(errors="replace").splitlines():
+        face, called, message = line.split("\t", 2)
+        seen.setdefault(face, {}).setdefault(TYPED.sub("*", message), (message, called))
+    for face, messages in sorted(seen.items()):
+        print(f"## {face}: {len(messages)} messages\n")
+        for _, (message, called) in sorted(messages.items()):
+            print(f"- `{message}`\n  - {called:.200}")
+        print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
