@@ -109,7 +109,8 @@ test-fuzz:
 # arguments. To be read when messages are changed.
 messages: build
 	rm -f target/messages.txt
-	IPVS_MESSAGES=$(CURDIR)/target/messages.txt cargo test --config tests/guest/cargo.toml --package ipvs-tests --test kernel
+	IPVS_MESSAGES=$(CURDIR)/target/messages.txt cargo test --package ipvs-tests --test kernel \
+		--config 'target."cfg(all())".runner = ["env", "--chdir=$(CURDIR)", "$(GUEST)", "--"]'
 	IPVS_MESSAGES=$(CURDIR)/target/messages.txt $(GUEST) -- python -m pytest tests/python/test_hostile.py -k test_values
 	IPVS_MESSAGES=$(CURDIR)/target/messages.txt $(GUEST) -- env -C tests/lua lua5.4 test_hostile.lua -p test_values
 	python tests/messages.py target/messages.txt >target/messages.md

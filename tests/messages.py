@@ -1,7 +1,7 @@
 """Writes the page of everything that is said to people: the help of the programs, and each message once.
 
 The messages are those of the tests that ran with IPVS_MESSAGES, one a line: the face, what was called, the message.
-Those that differ in numbers and in what was typed are one.
+Those that differ in what was typed, in a number or in the argument's name are one.
 
 usage: messages.py FILE >PAGE
 """
@@ -14,21 +14,28 @@ import sys
 from pathlib import Path
 
 PROGRAMS = ("ipvsadm", "ipvsadm-save", "ipvsadm-restore")
-#: What a message repeats of its caller's: quoted text, ids and addresses, numbers, times.
-TYPED = re.compile(r"'[^']*'|\w+://\S+|fwmark:\S+|\[[0-9a-f:]+\](?::\d+)?|\d[\d.:]*\w*|test-\S+")
+FACES = ["Lua", "Python", "ipvsadm"]
+#: What a message repeats of its caller's: quoted text, ids and addresses, numbers, the argument, the type of its value.
+TYPED = re.compile(
+    r"'[^']*'|\w+://\S+|fwmark:\S+|\[[0-9a-f:]+\](?::\d+)?|-?\d[\d.:]*\w*|test-\S+"
+    r"|(?<=Error: )\w+(?=: )|(?<=Argument: )\w+(?=: )|(?<=\()\w+(?=: )|(?<=, not )\w+"
+)
+LONG, CONTROL = re.compile(r"(x{8})x+"), re.compile(r"[^ -\U0010ffff]")
 
 
 def main() -> int:
     """Print the page."""
+    seen: dict[str, dict[str, tuple[str, str]]] = {face: {} for face in FACES}
+    for line in Path(sys.argv[1]).read_text(errors="replace").split("\n")[:-1]:
+        face, called, message = line.split("\t", 2)
+        message = CONTROL.sub("?", LONG.sub(r"\1...", message))
+        seen[face].setdefault(TYPED.sub("*", message), (message, called))
+    assert all(seen.values()), f"one of {FACES} said nothing"
     print("# Everything that is said\n")
     for program in PROGRAMS:
         help_text = subprocess.run([program, "--help"], check=True, capture_output=True, text=True).stdout
         print(f"## {program} --help\n\n```text\n{help_text}```\n")
-    seen: dict[str, dict[str, tuple[str, str]]] = {}
-    for line in Path(sys.argv[1]).read_text(errors="replace").splitlines():
-        face, called, message = line.split("\t", 2)
-        seen.setdefault(face, {}).setdefault(TYPED.sub("*", message), (message, called))
-    for face, messages in sorted(seen.items()):
+    for face, messages in seen.items():
         print(f"## {face}: {len(messages)} messages\n")
         for _, (message, called) in sorted(messages.items()):
             print(f"- `{message}`\n  - {called:.200}")

@@ -244,7 +244,7 @@ impl Client {
 
     /// What an ordinary user may see of the table (`/proc/net/ip_vs`) in the calling thread's network namespace: less
     /// than [`snapshot`](Self::snapshot), and no client is needed for it. The kernel lets others change the table between two
-    /// pages of the file, so a service may be missing or there twice, as in [`services`](Self::services).
+    /// pages of the file: a service may then be missing, or there twice.
     pub fn overview() -> Result<Vec<OverviewService>, Error> {
         let text = fs::read_to_string(Path::new(PROC_NET).join("ip_vs"));
         text.map(|text| parse_overview(&text))
