@@ -25,9 +25,13 @@ pub(crate) fn given(value: &LuaValue) -> Reading<Given> {
         let settings = service::settings(&entry).map_err(wrong)?;
         let mut destinations = Vec::new();
         if let Some(entry) = entry.as_table() {
-            let list: Option<LuaTable> = entry.get("destinations")?;
-            for destination in list.iter().flat_map(LuaTable::sequence_values::<LuaValue>) {
-                destinations.push(destination::settings(&destination?).map_err(wrong)?);
+            let list: LuaValue = entry.get("destinations")?;
+            if !list.is_nil() {
+                let what = "a list of destinations";
+                let list = list.as_table().ok_or_else(|| wrong(wrong_type("destinations", what, &list)))?;
+                for destination in list.sequence_values::<LuaValue>() {
+                    destinations.push(destination::settings(&destination?).map_err(wrong)?);
+                }
             }
         }
         table.insert(settings, destinations);

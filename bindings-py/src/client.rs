@@ -636,7 +636,7 @@ impl Client {
     fn watch(&self, python: Python<'_>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<Watch> {
         let interval = interval.map_or(Ok(Duration::from_secs(1)), |value| seconds("interval", value, ""))?;
         if interval.is_zero() {
-            return Err(invalid(python, &InvalidArgument::new("interval", "it is above 0")));
+            return Err(invalid(python, &InvalidArgument::new("interval", "it must be above 0")));
         }
         let client = self.open()?;
         let watch = self.run(python, Operation::Services, ipvs_core::Client::watch)?;

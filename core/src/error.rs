@@ -264,7 +264,7 @@ pub enum ErrorKind {
         text: Option<String>,
     },
     /// The network namespace cannot be entered, for which `CAP_SYS_ADMIN` is needed, or is not there.
-    #[error("the network namespace {name} cannot be entered: {}; {}", plain(error), remedy(error))]
+    #[error("the network namespace '{name}' cannot be entered: {}; {}", plain(error), remedy(error))]
     Namespace {
         /// Its name or path.
         name: String,

@@ -112,7 +112,7 @@ impl PoolConfig {
         }
         for (name, count) in [("quorum", self.quorum), ("rise", self.rise), ("fall", self.fall)] {
             if count == 0 {
-                return wrong(name, "it is 1 at least".to_owned());
+                return wrong(name, "it must be at least 1".to_owned());
             }
         }
         if self.sorry_server.as_ref().is_some_and(|sorry| sorry.weight == 0) {

@@ -332,7 +332,7 @@ impl SchedulerFlags {
             if !owner.is_empty() && owner != scheduler {
                 return Err(InvalidArgument::new(
                     "scheduler_flags",
-                    format!("'{name}' belongs to the scheduler {owner}, not to {scheduler}"),
+                    format!("'{name}' belongs to the scheduler '{owner}', not to '{scheduler}'"),
                 ));
             }
             Ok(Self(flags.0 | bit))

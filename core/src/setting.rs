@@ -134,12 +134,11 @@ impl Setting {
     /// Checks that the setting takes this value.
     pub fn check(&self, value: &SettingValue) -> Result<(), InvalidArgument> {
         let (right, range) = match (self.kind, value) {
-            (Switch, SettingValue::Switch(_)) => (true, String::new()),
-            (Switch, _) => (false, "0 or 1".to_owned()),
-            (Number(least, most), SettingValue::Number(number)) => {
-                ((least..=most).contains(number), format!("{least} to {most}"))
+            (Switch, value) => (matches!(value, SettingValue::Switch(_)), "true or false".to_owned()),
+            (Number(least, most), value) => {
+                let right = matches!(value, SettingValue::Number(number) if (least..=most).contains(number));
+                (right, format!("a number from {least} to {most}"))
             }
-            (Number(least, most), _) => (false, format!("a number from {least} to {most}")),
             (PowerOfTwo(least, most), value) => {
                 let right = matches!(value, SettingValue::Number(number)
                     if (least..=most).contains(number) && number.count_ones() == 1);
@@ -149,14 +148,19 @@ impl Setting {
                 let right = matches!(value, SettingValue::Threshold(threshold, period)
                     if (0..=INT_MAX).contains(threshold) && (0..=INT_MAX).contains(period)
                         && (threshold < period || *period == 0));
-                (right, "a threshold and a larger period, or 0 for it".to_owned())
+                (right, "two numbers, a threshold and a larger period, or 0 for it".to_owned())
             }
             (Text, value) => {
                 let right = matches!(value, SettingValue::Text(text) if !text.contains(['\n', '\0']));
                 (right, "one line of text".to_owned())
             }
         };
-        if right { Ok(()) } else { Err(InvalidArgument::new(self.name, format!("{value} is not {range}"))) }
+        let shown = match value {
+            SettingValue::Switch(on) => on.to_string(),
+            SettingValue::Text(text) => format!("'{text}'"),
+            SettingValue::Number(_) | SettingValue::Threshold(..) => value.to_string(),
+        };
+        if right { Ok(()) } else { Err(InvalidArgument::new(self.name, format!("{shown} is not {range}"))) }
     }
 
     /// Reads a value as the kernel writes it; nothing if it is not one of this kind.
@@ -196,6 +200,10 @@ mod tests {
         assert!(check("conntrack", Switch(true)) && !check("conntrack", Number(1)));
         assert!(check("drop_entry", Number(3)) && !check("drop_entry", Number(4)) && !check("drop_entry", Number(-1)));
         assert!(!check("drop_entry", Switch(true)));
+        let said = |name, value| Setting::named(name).unwrap().check(&value).unwrap_err().reason;
+        assert_eq!(said("drop_entry", Switch(true)), "true is not a number from 0 to 3");
+        assert_eq!(said("conntrack", Number(1)), "1 is not true or false");
+        assert_eq!(said("conntrack", Text(String::new())), "'' is not true or false");
         assert!(check("est_nice", Number(-20)) && !check("est_nice", Number(20)));
         assert!(check("sync_ports", Number(64)) && !check("sync_ports", Number(3)) && !check("sync_ports", Number(0)));
         assert!(check("sync_threshold", Threshold(3, 50)) && check("sync_threshold", Threshold(3, 0)));

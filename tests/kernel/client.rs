@@ -79,7 +79,7 @@ fn a_client_in_another_namespace_leaves_the_thread_where_it_is() {
     assert_eq!(there.witness(), ["-A -t 10.0.0.1:80 -s wlc"]);
 
     let error = Client::connect_with(&Options::default().with_netns("nosuch")).unwrap_err();
-    assert!(error.to_string().contains("the network namespace nosuch"), "{error}");
+    assert!(error.to_string().contains("the network namespace 'nosuch'"), "{error}");
     assert_eq!(error.raw_os_error(), Some(2));
 }
 

@@ -154,6 +154,7 @@ pub fn ran(mut command: Command) -> Ran {
 fn note(ran: &Ran) {
     let Some(path) = std::env::var_os("IPVS_MESSAGES") else { return };
     let mut file = File::options().append(true).create(true).open(path).unwrap();
-    let said: String = ran.stderr.lines().map(|line| format!("ipvsadm\t{}\t{line}\n", ran.command.escape_debug())).collect();
-    file.write_all(said.as_bytes()).unwrap();
+    for line in ran.stderr.lines() {
+        file.write_all(format!("ipvsadm\t{}\t{line}\n", ran.command.escape_debug()).as_bytes()).unwrap();
+    }
 }

@@ -149,7 +149,7 @@ fn another_namespace_is_saved_and_changed() {
     assert!(elsewhere.witness().is_empty());
     assert_eq!(elsewhere.ours(&format!("-Ln --netns /run/netns/{name}")).success().lines().count(), 6);
     for (line, said) in
-        [("-L --netns nosuch", "the network namespace nosuch cannot be entered"), ("-L -c --netns nosuch", "nosuch")]
+        [("-L --netns nosuch", "the network namespace 'nosuch' cannot be entered"), ("-L -c --netns nosuch", "nosuch")]
     {
         let ran = elsewhere.ours(line);
         assert_eq!(ran.status, Some(1), "{ran:?}");
@@ -168,5 +168,5 @@ fn a_pipe_in_the_place_of_a_namespace_is_not_waited_for() {
         ["10".as_ref(), built("ipvsadm").as_os_str(), "-Ln".as_ref(), "--netns".as_ref(), pipe.as_os_str()],
     );
     assert_eq!(ran.status, Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("pipe cannot be entered: Invalid argument"), "{ran:?}");
+    assert!(ran.stderr.contains("pipe' cannot be entered: Invalid argument"), "{ran:?}");
 }

@@ -132,7 +132,10 @@ function TestErrors.test_wrong_arguments_are_raised()
             lb.start_daemon, lb, { role = "master", interface = "lo", sync_id = 256 } },
         { "bad argument #1 to 'set_timeouts' (tcp: 21474837 is above 21474836 seconds)",
             lb.set_timeouts, lb, { tcp = 21474837 } },
-        { "bad argument #2 to 'set_setting' (drop_entry: 4 is not 0 to 3)", lb.set_setting, lb, "drop_entry", 4 },
+        {
+            "bad argument #2 to 'set_setting' (drop_entry: 4 is not a number from 0 to 3)",
+            lb.set_setting, lb, "drop_entry", 4,
+        },
         { "bad argument #2 to 'set_setting' (value: a boolean, a number, a list of two numbers or a string is "
             .. "needed, not nil)",
             lb.set_setting, lb, "drop_entry" },

@@ -84,7 +84,7 @@ local CALLS = {
 -- What an error may name besides the argument or its field.
 local ALSO = {
     command = { "argument" }, commands = { "command", "argument" }, config = { "pool", "services" },
-    text = { "range", "service" }, state = { "pool" }, table = { "service", "scope" }, name = { "setting" },
+    text = { "range", "service" }, state = { "pool" }, table = { "id", "scope" }, name = { "setting" },
     value = { "conntrack", "sync_threshold" }, id = { "service", "destination" }, service = { "id" },
     destination = { "id" }, server = { "destination", "id" }, sorry_server = { "destination", "id" },
     address = { "service", "destination" }, port = { "service", "destination" }, fwmark = { "service" },
@@ -182,13 +182,17 @@ end
 
 -- Whether an error names what is at the end of a way, a part of it, or what it goes with; or says what was raised.
 local function names_it(text, call, way, own)
-    -- LuaJIT may say no more than the last of it.
-    local words = { call[way[1] + 2][1], own, own and "error in error handling" }
+    local names = { call[way[1] + 2][1] }
     for step = 2, #way do
-        words[#words + 1] = type(way[step]) == "string" and way[step] or "number " .. way[step]
+        names[#names + 1] = type(way[step]) == "string" and way[step] or "number " .. way[step]
     end
-    for number = 1, #words do
-        for _, word in ipairs(ALSO[words[number]] or {}) do words[#words + 1] = word end
+    for number = 1, #names do
+        for _, name in ipairs(ALSO[names[number]] or {}) do names[#names + 1] = name end
+    end
+    -- LuaJIT may say no more than the last of it.
+    local words = { own, own and "error in error handling" }
+    for _, name in ipairs(names) do
+        words[#words + 1] = name == "argument" and "bad argument #" or name .. ": "
     end
     local form = "^test_hostile%%.lua:%%d+: bad argument #?%d? ?to '%s' %%((.*)%%)$"
     -- A plan is made as it is applied.

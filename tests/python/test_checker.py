@@ -349,7 +349,7 @@ def test_a_script_decides(check: Check, config: Path, tmp_path: Path, log: Path)
         (f"{ONE}{ONE}", "ValueError: pool: a service is in one only, once"),
         (ONE.replace("[]", '[{ id = "127.0.0.11:0" }]'), "ValueError: check: port: is none"),
         (ONE.replace("fwmark:7", "fwmark:7-x"), "InvalidArgument: range: 'fwmark:7-x' is no range of ids"),
-        (f"{ONE}rise = 0", "InvalidArgument: rise: it is 1 at least"),
+        (f"{ONE}rise = 0", "InvalidArgument: rise: it must be at least 1"),
         (f"{ONE}fall = -5", "InvalidArgument: fall: -5 is not within 0 to"),
         (f"{ONE}qourum = 2", "TypeError: there is no setting 'qourum'"),
         (f"{ONE}check = {{ timeout = 0 }}", "ValueError: check: timeout: 0 is not above 0 and below 65536"),

@@ -333,7 +333,7 @@ def test_a_watch(lb: ipvs.Client) -> None:
     threading.Timer(0.1, lambda: ipvs.Client().apply(RULES)).start()
     assert [next(watch).settings, next(watch).settings] == [WEB, FIRST]
     assert iter(watch) is watch
-    with pytest.raises(ValueError, match="interval: it is above 0"):
+    with pytest.raises(ValueError, match="interval: it must be above 0"):
         lb.watch(interval=0)
 
 

@@ -138,7 +138,7 @@ options! {
         "delete it after so long at most, with the connections that it has then (default never)";
     Inactive         []         "inactive"       Value::None,
         "wait for inactive connections too, for TCP those that begin or end; with UDP always so";
-    Verbose          []         "verbose"        Value::None, "say what was done, and with --drain what is waited for";
+    Verbose          []         "verbose"        Value::None, "say what was done, or is waited for";
     Netns            []         "netns"          Value::One("NAME"), "in this network namespace, by its name or path";
     Wait             []         "wait"           Value::One("SECONDS"),
         "how long to wait for each answer of the kernel (default 5; 0, for ever)";

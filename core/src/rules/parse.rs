@@ -1033,7 +1033,7 @@ mod tests {
             ("-A -f 0", "-A, --add-service: -f, --fwmark-service: 0 marks no packet; use 1 to 4294967295"),
             (
                 "-A -t 10.0.0.1:80 -b mh-port",
-                "-A, --add-service: -b, --sched-flags: 'mh-port' belongs to the scheduler mh, not to wlc",
+                "-A, --add-service: -b, --sched-flags: 'mh-port' belongs to the scheduler 'mh', not to 'wlc'",
             ),
             (
                 "-A -t 10.0.0.1:80 -M 255.0.255.0",

@@ -93,7 +93,7 @@ fn another_namespace_takes_the_second_capability_and_the_error_says_so() {
         command.args(arguments.split(' ')).args(["--netns", elsewhere.name()]);
         let refused = ran(command);
         let expected = format!(
-            "the network namespace /run/netns/{} cannot be entered: Operation not permitted; CAP_SYS_ADMIN is needed for \
+            "the network namespace '/run/netns/{}' cannot be entered: Operation not permitted; CAP_SYS_ADMIN is needed for \
              that, besides CAP_NET_ADMIN\n",
             elsewhere.name()
         );
