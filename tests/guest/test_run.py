@@ -136,9 +136,10 @@ def processes(word: str) -> list[str]:
 
 
 def at_the_terminal() -> None:
-    """Take standard input as the terminal, and end at a hang-up, also in tests that `nohup` started."""
+    """Take standard input as the terminal, and end at signals that `nohup` or a shell's `&` have the tests ignore."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for ending in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(ending, signal.SIG_DFL)
 
 
 def start_at_a_terminal(kernel: str, program: str, word: str) -> tuple[subprocess.Popen[bytes], int, int]:
