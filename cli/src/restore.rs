@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::mem;
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -48,10 +49,11 @@ pub(crate) fn restore(
     client.info()?;
     let tally = Arc::new(Mutex::new(Tally::default()));
     let bar = ProgressBar::hidden();
-    tell_at_signal(program, &tally, &bar)?;
+    let is_ending = Arc::new(AtomicBool::new(false));
+    tell_at_signal(program, &tally, &is_ending, &bar)?;
     let output = Output { to: output, failed: None };
     let (loaded, hints) = (BTreeSet::new(), Hints::new(options));
-    let mut restoring = Restoring { program, how, client, names, output, tally, bar, loaded, hints };
+    let mut restoring = Restoring { program, how, client, names, output, tally, is_ending, bar, loaded, hints };
     let done = if how.stream { restoring.stream() } else { restoring.whole() };
     restoring.bar.finish_and_clear();
     let output = restoring.output.failed.take();
@@ -146,13 +148,19 @@ impl fmt::Display for Tally {
 
 /// Ends the program at a signal, but between two exchanges with the kernel, and says what was done until then. That nobody
 /// reads its output any more is no reason to end at once, and what it was started to ignore it ignores.
-fn tell_at_signal(program: Program, tally: &Arc<Mutex<Tally>>, bar: &ProgressBar) -> Result<(), Failure> {
+fn tell_at_signal(
+    program: Program,
+    tally: &Arc<Mutex<Tally>>,
+    is_ending: &Arc<AtomicBool>,
+    bar: &ProgressBar,
+) -> Result<(), Failure> {
     let ignored = ignored_signals().map_err(Failure::Input)?;
     let heard = [SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
     let mut signals = Signals::new(heard).map_err(Failure::Input)?;
-    let (tally, bar) = (Arc::clone(tally), bar.clone());
+    let (tally, is_ending, bar) = (Arc::clone(tally), Arc::clone(is_ending), bar.clone());
     let wait = move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGPIPE) {
+            is_ending.store(true, Ordering::Release);
             // While it is held, the numbers and the table are the same.
             let tally = lock(&tally);
             bar.finish_and_clear();
@@ -182,6 +190,8 @@ struct Restoring<'a, To> {
     names: &'a Names,
     output: Output<'a, To>,
     tally: Arc<Mutex<Tally>>,
+    /// A signal came, and the program ends as soon as nobody holds the tally.
+    is_ending: Arc<AtomicBool>,
     bar: ProgressBar,
     /// The schedulers and engines that the kernel is known to have at hand.
     loaded: BTreeSet<String>,
@@ -264,6 +274,7 @@ impl<To: Write> Restoring<'_, To> {
     fn run_listing(&mut self, number: usize, listing: &Invocation) -> Result<(), Failure> {
         let done = run_line(listing, self.client, self.names, &mut self.output);
         self.bar.inc(1);
+        self.give_way();
         let tally = Arc::clone(&self.tally);
         let mut tally = lock(&tally);
         tally.line = Some(number);
@@ -285,6 +296,7 @@ impl<To: Write> Restoring<'_, To> {
             return Ok(());
         }
         self.output.flush()?;
+        self.give_way();
         let tally = Arc::clone(&self.tally);
         let mut tally = lock(&tally);
         let report = self.client.batch(commands)?;
@@ -326,6 +338,13 @@ impl<To: Write> Restoring<'_, To> {
     fn report_refusal(&mut self, number: usize, error: &Error) {
         let hint = self.hints.new_of(error);
         self.report(&format_args!("{number}: {error}{hint}"));
+    }
+
+    /// Lets the end of the program come first: whoever just had the tally would mostly get it again before all others.
+    fn give_way(&self) {
+        while self.is_ending.load(Ordering::Acquire) {
+            thread::park();
+        }
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
