@@ -8,6 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ipvs
@@ -31,6 +32,13 @@ def enter(namespace: Path) -> None:
 @pytest.fixture(autouse=True)
 def namespace() -> Iterator[str]:
     """Enter a new namespace for the test, and give its name."""
+    with new_namespace() as name:
+        yield name
+
+
+@contextmanager
+def new_namespace() -> Iterator[str]:
+    """Be in a new namespace, and give its name. The guest takes the better part of a second for one."""
     if "IPVS_GUEST" not in os.environ:
         pytest.exit("these tests need the guest kernel: run 'make test-python'", returncode=1)
     name = f"python-{next(COUNT)}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv6Address, ip_interface
 from typing import Any
 
 import ipvs
 import pytest
+from conftest import new_namespace
 
 WEB = "tcp://10.0.0.1:80"
 REAL = "192.168.1.10:80"
@@ -138,6 +139,13 @@ TYPES: list[tuple[Make, str]] = [
     (lambda: ipvs.Client().drain(WEB, REAL, timeout=5), "there is no setting 'timeout'"),  # type: ignore[call-arg]
     (lambda: ipvs.Client().set_sync_role("master"), "daemon: a SyncDaemon is needed, not str"),  # type: ignore[arg-type]
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def namespace() -> Iterator[str]:
+    """Enter one for all: what is wrong changes nothing."""
+    with new_namespace() as name:
+        yield name
 
 
 @pytest.mark.parametrize(("make", "message"), VALUES, ids=[message for _, message in VALUES])

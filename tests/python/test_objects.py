@@ -92,6 +92,11 @@ ENTRIES = [
 OBJECTS = [*SERVICES, *DESTINATIONS, *DAEMONS, *COMMANDS, *RECORDS, *ENTRIES, *TABLES]
 
 
+@pytest.fixture(autouse=True)
+def namespace() -> None:
+    """None is needed."""
+
+
 @pytest.mark.parametrize("value", OBJECTS, ids=repr)
 def test_a_value_is_what_it_prints(value: object) -> None:
     """Its text evaluates to it, and it survives being sent to another process."""
