@@ -218,9 +218,7 @@ def test_the_module_behaves_the_same_everywhere(wheel: Path, version: str) -> No
     """The module's own tests in the guest, on the oldest and the newest Python."""
     programs = environment(PYTHONS[version], PROJECT / "target" / "pythons" / version)
     run(programs / "pip", "install", "pytest", "pyroute2", wheel)
-    # The example reads TOML, which Python can since 3.11.
-    names = [*NAMES, "checker"] if tuple(map(int, version.split("."))) >= (3, 11) else NAMES
-    suite = [f"tests/python/test_{name}.py" for name in names]
+    suite = [f"tests/python/test_{name}.py" for name in NAMES]
     arguments = ["-m", "pytest", "-q", "--basetemp=/run/pytest", *suite]
     said = run(PROJECT / "tests/guest/run", "--timeout", 1200, "--", programs / "python", *arguments, cwd=PROJECT)
     assert re.search(r"\b\d{3} passed", said)
