@@ -47,17 +47,16 @@ pub(crate) fn restore(
 ) -> Result<(), Failure> {
     // Whether it may is better known before the first line than with each.
     client.info()?;
-    let tally = Arc::new(Mutex::new(Tally::default()));
+    let shared = Arc::new(Shared::default());
     let bar = ProgressBar::hidden();
-    let is_ending = Arc::new(AtomicBool::new(false));
-    tell_at_signal(program, &tally, &is_ending, &bar)?;
+    tell_at_signal(program, &shared, &bar)?;
     let output = Output { to: output, failed: None };
     let (loaded, hints) = (BTreeSet::new(), Hints::new(options));
-    let mut restoring = Restoring { program, how, client, names, output, tally, is_ending, bar, loaded, hints };
+    let mut restoring = Restoring { program, how, client, names, output, shared, bar, loaded, hints };
     let done = if how.stream { restoring.stream() } else { restoring.whole() };
     restoring.bar.finish_and_clear();
     let output = restoring.output.failed.take();
-    let tally = restoring.tally();
+    let tally = restoring.shared.tally();
     if how.verbose {
         program.report(&*tally);
     }
@@ -146,23 +145,40 @@ impl fmt::Display for Tally {
     }
 }
 
+/// What the thread that runs the lines shares with the one that hears signals.
+#[derive(Default)]
+struct Shared {
+    tally: Mutex<Tally>,
+    /// A signal came, and the program ends as soon as nobody holds the tally.
+    is_ending: AtomicBool,
+}
+
+impl Shared {
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The tally, unless the program ends: whoever just had it would mostly get it again before all others.
+    fn next_tally(&self) -> MutexGuard<'_, Tally> {
+        while self.is_ending.load(Ordering::Acquire) {
+            thread::park();
+        }
+        self.tally()
+    }
+}
+
 /// Ends the program at a signal, but between two exchanges with the kernel, and says what was done until then. That nobody
 /// reads its output any more is no reason to end at once, and what it was started to ignore it ignores.
-fn tell_at_signal(
-    program: Program,
-    tally: &Arc<Mutex<Tally>>,
-    is_ending: &Arc<AtomicBool>,
-    bar: &ProgressBar,
-) -> Result<(), Failure> {
+fn tell_at_signal(program: Program, shared: &Arc<Shared>, bar: &ProgressBar) -> Result<(), Failure> {
     let ignored = ignored_signals().map_err(Failure::Input)?;
     let heard = [SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
     let mut signals = Signals::new(heard).map_err(Failure::Input)?;
-    let (tally, is_ending, bar) = (Arc::clone(tally), Arc::clone(is_ending), bar.clone());
+    let (shared, bar) = (Arc::clone(shared), bar.clone());
     let wait = move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGPIPE) {
-            is_ending.store(true, Ordering::Release);
+            shared.is_ending.store(true, Ordering::Release);
             // While it is held, the numbers and the table are the same.
-            let tally = lock(&tally);
+            let tally = shared.tally();
             bar.finish_and_clear();
             if io::stderr().is_terminal() {
                 // Behind ^C.
@@ -189,9 +205,7 @@ struct Restoring<'a, To> {
     client: &'a Client,
     names: &'a Names,
     output: Output<'a, To>,
-    tally: Arc<Mutex<Tally>>,
-    /// A signal came, and the program ends as soon as nobody holds the tally.
-    is_ending: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     bar: ProgressBar,
     /// The schedulers and engines that the kernel is known to have at hand.
     loaded: BTreeSet<String>,
@@ -208,7 +222,6 @@ impl<To: Write> Restoring<'_, To> {
                 Ok(line) => self.run(line)?,
                 Err(error) => self.leave_out(&line, &error)?,
             }
-            self.output.flush()?;
         }
         Ok(())
     }
@@ -233,7 +246,7 @@ impl<To: Write> Restoring<'_, To> {
         if !self.how.keep_going {
             return Err(Failure::Reported(status));
         }
-        let mut tally = self.tally();
+        let mut tally = self.shared.tally();
         tally.left_out += 1;
         tally.failed(status);
         Ok(())
@@ -242,7 +255,7 @@ impl<To: Write> Restoring<'_, To> {
     /// `ipvsadm-restore` begins with an empty table.
     fn clear(&self) -> Result<(), Failure> {
         if self.program == Program::Restore {
-            let mut tally = self.tally();
+            let mut tally = self.shared.tally();
             self.client.flush()?;
             tally.emptied = true;
         }
@@ -273,10 +286,11 @@ impl<To: Write> Restoring<'_, To> {
 
     fn run_listing(&mut self, number: usize, listing: &Invocation) -> Result<(), Failure> {
         let done = run_line(listing, self.client, self.names, &mut self.output);
+        // Before it counts as done, and while a signal can still end a write that nobody reads.
+        self.output.flush()?;
         self.bar.inc(1);
-        self.give_way();
-        let tally = Arc::clone(&self.tally);
-        let mut tally = lock(&tally);
+        let shared = Arc::clone(&self.shared);
+        let mut tally = shared.next_tally();
         tally.line = Some(number);
         match done {
             Ok(()) => tally.done += 1,
@@ -295,10 +309,8 @@ impl<To: Write> Restoring<'_, To> {
         if commands.is_empty() {
             return Ok(());
         }
-        self.output.flush()?;
-        self.give_way();
-        let tally = Arc::clone(&self.tally);
-        let mut tally = lock(&tally);
+        let shared = Arc::clone(&self.shared);
+        let mut tally = shared.next_tally();
         let report = self.client.batch(commands)?;
         let (mut unknown, mut not_sent) = (Vec::new(), None);
         for ((number, command), outcome) in numbers.iter().zip(&*commands).zip(report.outcomes()) {
@@ -340,17 +352,6 @@ impl<To: Write> Restoring<'_, To> {
         self.report(&format_args!("{number}: {error}{hint}"));
     }
 
-    /// Lets the end of the program come first: whoever just had the tally would mostly get it again before all others.
-    fn give_way(&self) {
-        while self.is_ending.load(Ordering::Acquire) {
-            thread::park();
-        }
-    }
-
-    fn tally(&self) -> MutexGuard<'_, Tally> {
-        lock(&self.tally)
-    }
-
     /// Shows how far this many lines are, if there is a terminal, once they take long: the bar is drawn while the kernel
     /// is at work too.
     fn show_progress(&self, lines: usize) {
@@ -373,10 +374,6 @@ impl<To: Write> Restoring<'_, To> {
     fn report(&self, what: &dyn fmt::Display) {
         self.bar.suspend(|| self.program.report(what));
     }
-}
-
-fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lines that are no rules, each with its error.

@@ -12,6 +12,7 @@ use ipvs_core::{Client, Command, SchedulerFlags};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::batch::{all_done, every_kind, settings};
@@ -254,6 +255,21 @@ fn a_signal_is_heard_while_the_kernel_looks_for_modules() {
     assert!(after < 5, "{after} of 200 after the signal");
     assert!(said.starts_with("ipvsadm: interrupted; lines up to 10") && said.contains(": 1000 done, "), "{said}");
     assert_eq!(coprocess.child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_signal_ends_a_restore_whose_output_nobody_reads() {
+    let _namespace = Namespace::enter();
+    let mut coprocess = Coprocess::start(&["-R"]);
+    // The listing is more than the pipe holds, and its end less than the program writes at a time.
+    coprocess.send(&format!("{}-L -n\n", services(3400)));
+    coprocess.input = None;
+    while ioctl_fionread(coprocess.output.get_ref()).unwrap() < 1 << 16 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    coprocess.signal(Signal::TERM);
+    assert_eq!(coprocess.error(), "ipvsadm: interrupted; lines up to 3400 were run: 3400 done, 0 refused\n");
+    assert_eq!(coprocess.child.wait().unwrap().code(), Some(143));
 }
 
 #[test]
