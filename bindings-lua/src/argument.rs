@@ -120,7 +120,7 @@ pub(crate) fn integer(name: &'static str, value: &LuaValue) -> Reading<i64> {
             #[expect(clippy::cast_possible_truncation, reason = "it is whole and within 2^53")]
             Ok(*number as i64)
         }
-        LuaValue::Number(number) => Err(Wrong(format!("{name}: {number} is no whole number of 53 bits"))),
+        LuaValue::Number(_) => Err(Wrong(format!("{name}: {} is no whole number of 53 bits", value.to_string()?))),
         _ => Err(wrong_type(name, "a number", value)),
     }
 }

@@ -130,12 +130,17 @@ impl Client {
             report.extend(part);
             rest = later;
             if let Err(raised) = logged.and_then(|()| python.check_signals()) {
-                raised.value(python).setattr("report", Bound::new(python, report)?)?;
-                return Err(raised);
+                return Err(with_report(python, raised, report)?);
             }
         }
         Ok(report)
     }
+}
+
+/// An exception that ends a batch, with what had been done by then.
+fn with_report(python: Python<'_>, raised: PyErr, report: Report) -> PyResult<PyErr> {
+    raised.value(python).setattr("report", Bound::new(python, report)?)?;
+    Ok(raised)
 }
 
 /// What became of applying something, logged.
@@ -523,8 +528,8 @@ impl Client {
         let clear = clear.map_or(Ok(false), |clear| switch("clear", clear))?;
         let (lines, commands): (_, Vec<_>) = command::read(python, text)?.into_iter().unzip();
         let client = self.open()?;
-        if clear {
-            self.change(python, &ipvs_core::Command::Flush)?;
+        if clear && let Err(raised) = self.change(python, &ipvs_core::Command::Flush) {
+            return Err(with_report(python, raised, Report::new(commands.len(), lines))?);
         }
         Self::batch_of(python, &client, &commands, lines)
     }

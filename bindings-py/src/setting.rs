@@ -37,15 +37,14 @@ pub(crate) fn from_python(name: &'static str, value: &Bound<'_, PyAny>) -> PyRes
     if value.is_instance_of::<PyString>() {
         return text("value", value).map(|text| SettingValue::Text(text.to_owned()));
     }
-    if let Ok((threshold, period)) = value.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>()
-        && let (Some(threshold), Some(period)) = (integer(name, &threshold)?, integer(name, &period)?)
-    {
-        return Ok(SettingValue::Threshold(threshold, period));
+    if let Ok((threshold, period)) = value.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>() {
+        let part = |part| integer(name, part)?.ok_or_else(|| wrong_type("value", "an int in the tuple", part));
+        return Ok(SettingValue::Threshold(part(&threshold)?, part(&period)?));
     }
     match integer(name, value)? {
         Some(number @ (0 | 1)) if is_switch => Ok(SettingValue::Switch(number == 1)),
         Some(number) => Ok(SettingValue::Number(number)),
-        None => Err(wrong_type("value", "a bool, an int, two of them in a tuple or a str", value)),
+        None => Err(wrong_type("value", "a bool, an int, a tuple of two or a str", value)),
     }
 }
 

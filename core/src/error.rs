@@ -403,10 +403,10 @@ fn plain(error: &io::Error) -> String {
 
 /// What helps whoever cannot enter a network namespace.
 fn remedy(error: &io::Error) -> &'static str {
-    if error.raw_os_error() == Some(Errno::PERM.raw_os_error()) {
-        "CAP_SYS_ADMIN is needed for that, besides CAP_NET_ADMIN"
-    } else {
-        "'ip netns' lists those with a name"
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::PERM) => "CAP_SYS_ADMIN is needed for that, besides CAP_NET_ADMIN",
+        Some(Errno::ACCESS) => "its file may not be opened by this user; run it as root",
+        _ => "'ip netns' lists those with a name",
     }
 }
 

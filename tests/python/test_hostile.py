@@ -337,7 +337,9 @@ def parameters(function: Callable[..., object]) -> set[str]:
 
 def callables() -> dict[str, set[str]]:
     """Give the public callables, and the names of the arguments of each."""
-    found = {name: parameters(getattr(ipvs, name)) for name in ["overview", "parse_rules", "service_ids"]}
+    values = {name: getattr(ipvs, name) for name in ipvs.__all__}
+    functions = {name: value for name, value in values.items() if callable(value) and not isinstance(value, type)}
+    found = {name: parameters(function) for name, function in functions.items()}
     for name, class_ in compiled().items():
         if vars(class_).get("__new__"):
             found[name] = parameters(class_)
@@ -468,6 +470,9 @@ def test_values(lb: ipvs.Client, witness: Witness, owner: str) -> None:
                 restore(lb)
             else:
                 assert names_it(error, argument), f"{case}: {error!r:.500}"
+                # What is right nowhere is not left to the kernel; only a namespace is looked for.
+                is_ours = isinstance(error, (ipvs.InvalidArgument, TypeError))
+                assert is_ours or may_be_right or argument == "netns", f"{case}: {error!r:.500}"
             assert state(lb) == before, case
     assert witness() == rules
 
