@@ -219,7 +219,9 @@ def test_the_module_behaves_the_same_everywhere(wheel: Path, version: str) -> No
     programs = environment(PYTHONS[version], PROJECT / "target" / "pythons" / version)
     run(programs / "pip", "install", "pytest", "pyroute2", wheel)
     suite = [f"tests/python/test_{name}.py" for name in NAMES]
-    arguments = ["-m", "pytest", "-q", "--basetemp=/run/pytest", *suite]
+    # That memory does not grow takes half a minute each, and is looked at on one Python.
+    others = "not test_nothing_grows and not test_what_is_left_behind_is_freed"
+    arguments = ["-m", "pytest", "-q", "--basetemp=/run/pytest", "-k", others, *suite]
     said = run(PROJECT / "tests/guest/run", "--timeout", 1200, "--", programs / "python", *arguments, cwd=PROJECT)
     assert re.search(r"\b\d{3} passed", said)
     assert "failed" not in said
