@@ -264,8 +264,11 @@ fn a_signal_ends_a_restore_whose_output_nobody_reads() {
     // The listing is more than the pipe holds, and its end less than the program writes at a time.
     coprocess.send(&format!("{}-L -n\n", services(3400)));
     coprocess.input = None;
-    while ioctl_fionread(coprocess.output.get_ref()).unwrap() < 1 << 16 {
-        std::thread::sleep(Duration::from_millis(10));
+    let waiting = || ioctl_fionread(coprocess.output.get_ref()).unwrap();
+    let mut before = 0;
+    while before == 0 || before != waiting() {
+        before = waiting();
+        std::thread::sleep(Duration::from_millis(200));
     }
     coprocess.signal(Signal::TERM);
     assert_eq!(coprocess.error(), "ipvsadm: interrupted; lines up to 3400 were run: 3400 done, 0 refused\n");
