@@ -2,6 +2,7 @@
 
 local ipvs = require "ipvs"
 local lu = require "luaunit"
+local program = require "program"
 local witness = require "witness"
 
 local WEB, REAL = "tcp://10.0.0.1:80", "192.168.1.10:80"
@@ -248,7 +249,7 @@ end
 
 -- When Lua ends everything is finalized, the module too.
 function TestSharing.test_a_finalizer_that_is_older_than_the_module()
-    local program = [[
+    local said = program.output [[
         local ipvs, lb, pool, step, look
         local function finish()
             for _, call in ipairs {
@@ -272,15 +273,6 @@ function TestSharing.test_a_finalizer_that_is_older_than_the_module()
         pool = ipvs.pool { services = { "fwmark:1" } }
         step, look = ipvs.assert(lb:services()), ipvs.assert(lb:watch())
     ]]
-    local name = os.tmpname()
-    local file = assert(io.open(name, "w"))
-    file:write(program)
-    file:close()
-    local interpreter = rawget(_G, "jit") and "luajit" or "lua" .. _VERSION:match "%d%.%d"
-    local pipe = assert(io.popen(("%s %s 2>&1; echo $?"):format(interpreter, name)))
-    local said = pipe:read "*a"
-    pipe:close()
-    os.remove(name)
     -- What is younger than the module still has it, but nothing that is younger than itself.
     lu.assertEquals(said, "true\n" .. ("false\n"):rep(5) .. "true\n" .. ("false\n"):rep(7) .. "0\n")
 end
