@@ -107,13 +107,14 @@ test-fuzz:
 
 # Everything that the three faces say to people, on one page: the help, and each message of the kernel's tests and of those of hostile
 # arguments. To be read when messages are changed.
+messages: export IPVS_MESSAGES := $(CURDIR)/target/messages.txt
 messages: build
-	rm -f target/messages.txt
-	IPVS_MESSAGES=$(CURDIR)/target/messages.txt cargo test --package ipvs-tests --test kernel \
+	rm -f $(IPVS_MESSAGES)
+	cargo test --package ipvs-tests --test kernel \
 		--config 'target."cfg(all())".runner = ["env", "--chdir=$(CURDIR)", "$(GUEST)", "--"]'
-	IPVS_MESSAGES=$(CURDIR)/target/messages.txt $(GUEST) -- python -m pytest tests/python/test_hostile.py -k test_values
-	IPVS_MESSAGES=$(CURDIR)/target/messages.txt $(GUEST) -- env -C tests/lua lua5.4 test_hostile.lua -p test_values
-	python tests/messages.py target/messages.txt >target/messages.md
+	$(GUEST) -- python -m pytest tests/python/test_hostile.py -k test_values
+	$(GUEST) -- env -C tests/lua lua5.4 test_hostile.lua -p test_values
+	python tests/messages.py $(IPVS_MESSAGES) >target/messages.md
 
 # What of others is built in, by the policy in deny.toml: licences, crates that are there twice, where they are from. The tool is
 # long to build, and so no part of the tests. With DENY=advisories it looks for known weaknesses and crates without a maintainer,
