@@ -7,9 +7,10 @@ export LUA_CPATH := $(CURDIR)/target/lua-dev/5.4/?.so;;
 # Of `make -j`, which cargo would take for its own.
 unexport LUA_CPATH_5_4 LUA_PATH LUA_PATH_5_4 MAKEFLAGS
 GUEST := tests/guest/run
+FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
 
 .PHONY: demo test lint bench bench-build bench-debian-kernel setup debian-kernel build test-unit test-guest test-debian-kernel test-kernel test-kernels test-kernel-smoke test-python \
-	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz test-fuzz messages deny coverage format clean
+	test-package test-lua test-proxies proxies test-checkers keepalived test-faults test-long fuzz fuzz-setup $(FUZZ_TARGETS:%=fuzz-%) test-fuzz messages deny coverage format clean
 
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
@@ -89,17 +90,17 @@ test-long: build
 # What comes from outside, in any bytes: a minute for each kind of it, or as long as told: make fuzz FUZZ_SECONDS=3600. What
 # was tried stays in target/fuzz and is where the next run begins; what broke something is there too.
 FUZZ_SECONDS ?= 60
-fuzz: setup
+fuzz: $(FUZZ_TARGETS:%=fuzz-%)
+
+fuzz-setup: setup
 	@./setup fuzz
-	@for target in $(basename $(notdir $(wildcard fuzz/targets/*.rs))); do \
-		echo "fuzz: $$target"; \
-		mkdir -p target/fuzz/$$target; \
-		PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir fuzz --target-dir target/fuzz/build $$target \
-			target/fuzz/$$target fuzz/seeds/$$target -- -max_total_time=$(FUZZ_SECONDS) \
-			-artifact_prefix=target/fuzz/broken-$$target- >target/fuzz/$$target.log 2>&1 || \
-			{ cat target/fuzz/$$target.log; exit 1; }; \
-		grep '^Done' target/fuzz/$$target.log; \
-	done
+
+$(FUZZ_TARGETS:%=fuzz-%): fuzz-%: fuzz-setup
+	@mkdir -p target/fuzz/$*
+	@PATH="$(CURDIR)/target/tools/bin:$$PATH" cargo +nightly fuzz run --fuzz-dir fuzz --target-dir target/fuzz/build $* \
+		target/fuzz/$* fuzz/seeds/$* -- -max_total_time=$(FUZZ_SECONDS) \
+		-artifact_prefix=target/fuzz/broken-$*- >target/fuzz/$*.log 2>&1 || { cat target/fuzz/$*.log; exit 1; }
+	@echo "fuzz: $*: $$(grep '^Done' target/fuzz/$*.log)"
 
 # Long enough to see that it works.
 test-fuzz:
