@@ -148,7 +148,7 @@ def test_a_child_made_during_an_exchange_works() -> None:
     for thread in threads:
         thread.start()
     try:
-        for _ in range(20):
+        for _ in range(10):
             child = os.fork()
             if child == 0:
                 grandchild = os.fork()
