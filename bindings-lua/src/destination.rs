@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use ipvs_core::{
-    Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum, TunnelParts, parse_destination_address,
+    Destination, DestinationEntry, Forwarding, THRESHOLD_MAX, Tunnel, TunnelChecksum, TunnelParts, WEIGHT_MAX,
+    parse_destination_address,
 };
 use mlua::prelude::*;
 
@@ -70,12 +71,12 @@ pub(crate) fn settings(value: &LuaValue) -> Reading<Destination> {
             return Err(Wrong(format!("tunnel: {method} has none; leave it out, or choose the forwarding 'tunnel'")));
         }
     };
-    for (name, field) in [
-        ("weight", &mut destination.weight),
-        ("upper_threshold", &mut destination.upper_threshold),
-        ("lower_threshold", &mut destination.lower_threshold),
+    for (name, most, field) in [
+        ("weight", WEIGHT_MAX, &mut destination.weight),
+        ("upper_threshold", THRESHOLD_MAX, &mut destination.upper_threshold),
+        ("lower_threshold", THRESHOLD_MAX, &mut destination.lower_threshold),
     ] {
-        if let Some(number) = fields.take(name, |name, value| number(name, value, u32::MAX))? {
+        if let Some(number) = fields.take(name, |name, value| number(name, value, most))? {
             *field = number;
         }
     }

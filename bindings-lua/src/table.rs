@@ -42,7 +42,7 @@ pub(crate) fn given(value: &LuaValue) -> Reading<Given> {
 impl Given {
     pub fn read(self) -> Result<Table, Stop> {
         match self {
-            Self::Rules(text) => Ok(Table::from_rules(&text)?),
+            Self::Rules(text) => Ok(Table::wanted_by_rules(&text)?),
             Self::Table(table) => Ok(table),
         }
     }

@@ -72,12 +72,15 @@ pub(crate) fn switch(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     value.cast::<PyBool>().map(pyo3::types::PyBoolMethods::is_true).map_err(|_| wrong_type(name, "a bool", value))
 }
 
-/// A whole number from 0 to `most`.
+/// A whole number from 0 to `most`. A bool is none, though Python has it for one: `True` for a time would be a second.
 pub(crate) fn number<T: TryFrom<u64> + Copy + Display>(
     name: &'static str,
     value: &Bound<'_, PyAny>,
     most: T,
 ) -> PyResult<T> {
+    if value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(name, "an int", value));
+    }
     let outside = || outside(name, value, format_args!("not within 0 to {most}"));
     match value.extract::<u64>() {
         Ok(number) => T::try_from(number).map_err(|_| outside()),

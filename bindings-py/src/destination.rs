@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ipvs_core::{
-    DEFAULT_WEIGHT, DestinationEntry as Entry, Forwarding, InvalidArgument, Stats, Tunnel, TunnelChecksum, TunnelParts,
-    parse_destination_address,
+    DEFAULT_WEIGHT, DestinationEntry as Entry, Forwarding, InvalidArgument, Stats, THRESHOLD_MAX, Tunnel,
+    TunnelChecksum, TunnelParts, WEIGHT_MAX, parse_destination_address,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -53,9 +53,9 @@ impl Given {
                 "port" => given.port = optional(&value, |value| number("port", value, u16::MAX))?,
                 "forwarding" => given.forwarding = Some(parsed("forwarding", &value)?),
                 "tunnel" => given.tunnel = Some(optional(&value, tunnel)?),
-                "weight" => given.weight = Some(number("weight", &value, u32::MAX)?),
-                "upper_threshold" => given.upper_threshold = Some(number("upper_threshold", &value, u32::MAX)?),
-                "lower_threshold" => given.lower_threshold = Some(number("lower_threshold", &value, u32::MAX)?),
+                "weight" => given.weight = Some(number("weight", &value, WEIGHT_MAX)?),
+                "upper_threshold" => given.upper_threshold = Some(number("upper_threshold", &value, THRESHOLD_MAX)?),
+                "lower_threshold" => given.lower_threshold = Some(number("lower_threshold", &value, THRESHOLD_MAX)?),
                 other => return Err(unknown(other)),
             }
         }
@@ -164,9 +164,9 @@ pub(crate) fn destination(
     let given = Given {
         forwarding: forwarding.map(|value| parsed("forwarding", value))?,
         tunnel: tunnel.map(|value| optional(value, self::tunnel))?,
-        weight: weight.map(|value| number("weight", value, u32::MAX))?,
-        upper_threshold: upper_threshold.map(|value| number("upper_threshold", value, u32::MAX))?,
-        lower_threshold: lower_threshold.map(|value| number("lower_threshold", value, u32::MAX))?,
+        weight: weight.map(|value| number("weight", value, WEIGHT_MAX))?,
+        upper_threshold: upper_threshold.map(|value| number("upper_threshold", value, THRESHOLD_MAX))?,
+        lower_threshold: lower_threshold.map(|value| number("lower_threshold", value, THRESHOLD_MAX))?,
         ..Given::default()
     };
     given.set(&mut made, destination.py())?;

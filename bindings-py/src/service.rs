@@ -392,7 +392,7 @@ impl ServiceEntry {
 
 /// The settings of a `Service`.
 pub(crate) fn settings<'a>(service: &'a Bound<'_, PyAny>) -> PyResult<&'a ipvs_core::Service> {
-    Ok(&object::<Service>("service", "a Service", service)?.get().0)
+    Ok(&object::<Service>("service", "a Service with its settings", service)?.get().0)
 }
 
 /// A service as a method takes it: a `Service`, a `ServiceEntry` or the text of an id.

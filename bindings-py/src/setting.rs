@@ -38,10 +38,10 @@ pub(crate) fn from_python(name: &'static str, value: &Bound<'_, PyAny>) -> PyRes
         return text("value", value).map(|text| SettingValue::Text(text.to_owned()));
     }
     if let Ok((threshold, period)) = value.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>() {
-        let part = |part| integer(name, part)?.ok_or_else(|| wrong_type("value", "an int in the tuple", part));
+        let part = |part| integer(part)?.ok_or_else(|| wrong_type("value", "an int in the tuple", part));
         return Ok(SettingValue::Threshold(part(&threshold)?, part(&period)?));
     }
-    match integer(name, value)? {
+    match integer(value)? {
         Some(number @ (0 | 1)) if is_switch => Ok(SettingValue::Switch(number == 1)),
         Some(number) => Ok(SettingValue::Number(number)),
         None => Err(wrong_type("value", "a bool, an int, a tuple of two or a str", value)),
@@ -49,10 +49,12 @@ pub(crate) fn from_python(name: &'static str, value: &Bound<'_, PyAny>) -> PyRes
 }
 
 /// A whole number, if it is one.
-fn integer(name: &'static str, value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
+fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     match value.extract() {
         Ok(number) => Ok(Some(number)),
-        Err(error) if is_pythons::<PyOverflowError>(&error, value) => Err(outside(name, value, "not within 64 bits")),
+        Err(error) if is_pythons::<PyOverflowError>(&error, value) => {
+            Err(outside("value", value, "not within 64 bits"))
+        }
         Err(error) if is_pythons::<PyTypeError>(&error, value) => Ok(None),
         Err(error) => Err(error),
     }

@@ -28,7 +28,8 @@ pub(crate) fn table(value: &Bound<'_, PyAny>) -> PyResult<ipvs_core::Table> {
     if let Ok(table) = value.cast::<Table>() {
         Ok(table.get().0.clone())
     } else if value.is_instance_of::<PyString>() {
-        Table::from_rules(value.py(), value).map(|table| table.0)
+        let (python, text) = (value.py(), text("table", value)?);
+        python.detach(|| ipvs_core::Table::wanted_by_rules(text)).map_err(|error| rule_error(python, &error))
     } else {
         from_pairs("table", "a Table, rules as a str or an iterable of pairs", value)
     }
@@ -37,7 +38,7 @@ pub(crate) fn table(value: &Bound<'_, PyAny>) -> PyResult<ipvs_core::Table> {
 fn from_pairs(name: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<ipvs_core::Table> {
     let mut table = ipvs_core::Table::new();
     let pair = |pair: &Bound<'_, PyAny>| {
-        let wrong = |_| wrong_type(name, "a pair of a Service and its destinations", pair);
+        let wrong = |_| wrong_type(name, "a pair of a Service and its destinations (rules are one str)", pair);
         let (service, destinations): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(wrong)?;
         let read = |given: &Bound<'_, PyAny>| destination(given, NO_SETTINGS);
         Ok((settings(&service)?.clone(), items("destinations", "an iterable of Destination", &destinations, read)?))

@@ -59,7 +59,7 @@ fn wanted_table(program: Program, names: &Names) -> Result<Table, Failure> {
         program.report(&format_args!("{error}{}", Place(line, error)));
         return Err(Failure::Reported(program.rule_status(error)));
     }
-    Table::from_lines(lines.into_iter().flatten()).map_err(|error| {
+    Table::wanted_by_lines(lines.into_iter().flatten()).map_err(|error| {
         program.report(&error);
         Failure::Reported(program.rule_status(&error))
     })
@@ -73,6 +73,10 @@ fn finish_at_signal() -> io::Result<()> {
         flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     Ok(())
+}
+
+fn deletes(command: &Command) -> bool {
+    matches!(command, Command::DeleteService(_) | Command::DeleteDestination(..))
 }
 
 fn log(applied: &Applied, how: &Apply, options: &Options) {
@@ -121,7 +125,10 @@ fn report(program: Program, how: &Apply, applied: &Applied, options: &Options) {
     }
     if let Some(back) = applied.rollback.as_ref().filter(|_| applied.is_changed()) {
         let word = match back.first_error() {
-            None => "the settings from before are restored; what had been deleted has new counters".to_owned(),
+            None if applied.done.iter().any(deletes) => {
+                "the settings from before are restored; what had been deleted has new counters".to_owned()
+            }
+            None => "the settings from before are restored".to_owned(),
             Some(error) => format!("the settings from before are not restored: {error}"),
         };
         program.report(&word);

@@ -44,17 +44,13 @@ fn subject(error: &Error) -> Option<String> {
 /// What goes behind the error's text; nothing if nothing is known that helps.
 pub(crate) fn hint(error: &Error, options: &Options) -> String {
     let (before, items) = match (&error.kind, error.operation) {
-        (ErrorKind::Kernel { errno: libc::EINVAL, .. }, Operation::SetTimeouts) => {
-            return "; a kernel with 250 ticks a second takes up to 8589934 seconds, one with 1000 up to 2147483"
-                .to_owned();
-        }
-        (ErrorKind::NoSuchService, operation) => ("; near it are ", operation.service().map(|id| near(&id, options))),
+        (ErrorKind::NoSuchService, operation) => ("; near it: ", operation.service().map(|id| near(&id, options))),
         (
             ErrorKind::NoSuchDestination,
             Operation::EditDestination(id, address)
             | Operation::DeleteDestination(id, address)
             | Operation::SetWeight(id, address),
-        ) => ("; near it are ", Some(near_destinations(&id, &address, options))),
+        ) => ("; near it: ", Some(near_destinations(&id, &address, options))),
         (ErrorKind::NoSuchScheduler(_), _) => (": ", Some(loaded_schedulers())),
         _ => return String::new(),
     };

@@ -42,6 +42,7 @@ What is right already is not touched and keeps its counters and connections, wha
 and what adds comes before what takes away: a service that has servers before and after has one all the time in between.
 Applied twice, it does nothing the second time, which the exit status says.
 A table that others change meanwhile is looked at again, five times in all.
+Rules without a command are refused, as what should have written them may have failed; the rule -C is an empty table.
 .PP
 With --scope, which may be repeated, the rest of the table is never touched; rules outside of it are an error.
 Addresses are numbers there.
@@ -84,15 +85,15 @@ Absent values are null, and keys may be added, never changed.
 const STATUS: &str = "
 0: all was done; with --apply, the table was changed.
 .br
-1: a listing failed, or --watch.
+1: a listing failed, or --watch; or the arguments of ipvsadm-save are wrong.
 .br
-2: the arguments or a line of rules make no command.
+2: the arguments or a line of rules make no command, CAP_NET_ADMIN is missing, or the kernel has no IPVS.
 .br
 3: --apply had nothing to do: the table is as it should be.
 .br
-255: the kernel refused, or an option is unknown.
+255: the kernel refused, or an option or the command of a line is unknown.
 .br
-129, 130 or 143: -R or --drain was interrupted.
+129, 130 or 143: a signal ended -R, --drain or --watch.
 ";
 
 const FILES: &str = "

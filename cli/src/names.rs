@@ -136,6 +136,10 @@ impl Resolver for Names {
         let mut ports = lock(&self.ports);
         *ports.entry((name.to_owned(), protocol)).or_insert_with(|| port(name, protocol))
     }
+
+    fn on_unknown(&self) -> &'static str {
+        "no such name is known"
+    }
 }
 
 /// The first address of the host in this family, or an IPv4 one if it has any.

@@ -486,7 +486,7 @@ impl Client {
         match self.connector.in_namespace(find) {
             Ok(_) => Ok(()),
             Err(Failure::Io(error)) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => {
-                Err(Error::new(operation, ErrorKind::NoSuchInterface))
+                Err(Error::new(operation, ErrorKind::NoSuchInterface(daemon.interface.clone())))
             }
             Err(failure) => Err(self.failed(operation, failure)),
         }
@@ -689,6 +689,9 @@ impl Client {
     /// engine: where it can be either, it is asked about the scheduler alone.
     fn refused(&self, command: &Command, refusal: Refusal) -> Error {
         let mut error = refused(command.operation(), refusal, &self.connector);
+        if let (Command::StartDaemon(daemon), ErrorKind::NoSuchInterface(name)) = (command, &mut error.kind) {
+            name.clone_from(&daemon.interface);
+        }
         if let Command::AddService(service) | Command::EditService(service) = command
             && let ErrorKind::NoSuchScheduler(name) = &mut error.kind
         {

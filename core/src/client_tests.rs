@@ -474,7 +474,7 @@ fn a_director_stops_one_sync_daemon_before_it_starts_the_other() {
     let client = client([kernel]);
     assert!(client.set_sync_role(Some(&SyncDaemon::new(Role::Master, "lo"))).unwrap());
     let error = client.set_sync_role(Some(&SyncDaemon::new(Role::Master, "nosuch0"))).unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::NoSuchInterface), "{error}");
+    assert!(matches!(error.kind, ErrorKind::NoSuchInterface(_)), "{error}");
     drop(client);
     let requests = [GET_DAEMON, DEL_DAEMON, GET_INFO, NEW_DAEMON, GET_INFO].map(|command| (30, command));
     assert_eq!(asked.join().unwrap()[1..], requests);

@@ -15,7 +15,7 @@ pub const DEFAULT_WEIGHT: u32 = 1;
 pub const WEIGHT_MAX: u32 = i32::MAX as u32;
 
 /// The largest threshold. Linux 6.1.192 refuses a larger one with `EINVAL`, which 6.1.176 takes.
-pub(crate) const THRESHOLD_MAX: u32 = i32::MAX as u32;
+pub const THRESHOLD_MAX: u32 = i32::MAX as u32;
 
 /// How packets reach a destination (`IPVS_DEST_ATTR_FWD_METHOD`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -227,9 +227,9 @@ pub enum ErrorKind {
     /// No synchronisation daemon with this role runs (`ESRCH`).
     #[error("none with this role runs")]
     NoSuchDaemon,
-    /// There is no such network interface (`ENODEV`).
-    #[error("there is no such network interface")]
-    NoSuchInterface,
+    /// There is no network interface of this name (`ENODEV`).
+    #[error("there is no network interface '{0}'; 'ip link' lists those that are there")]
+    NoSuchInterface(String),
     /// The kernel has no such setting; older ones have fewer (`ENOENT`).
     #[error("this kernel has no such setting")]
     NoSuchSetting,
@@ -242,8 +242,8 @@ pub enum ErrorKind {
     InvalidArgument(#[from] InvalidArgument),
     /// The caller may not (`EPERM`), in this network namespace.
     #[error(
-        "permission denied: CAP_NET_ADMIN in the initial user namespace is needed, for the network namespace {0}; run it \
-         as root"
+        "permission denied: CAP_NET_ADMIN is needed for the network namespace {0}; run it as root, but not in a container \
+         or a user namespace that lacks it"
     )]
     PermissionDenied(String),
     /// This kernel has no IPVS family (`ENOENT` from the family look-up).
@@ -328,7 +328,7 @@ impl ErrorKind {
             Self::NoSuchPersistenceEngine(_) => "no_such_persistence_engine",
             Self::DaemonExists => "daemon_exists",
             Self::NoSuchDaemon => "no_such_daemon",
-            Self::NoSuchInterface => "no_such_interface",
+            Self::NoSuchInterface(_) => "no_such_interface",
             Self::NoSuchSetting => "no_such_setting",
             Self::TunnelIgnored => "tunnel_ignored",
             Self::InvalidArgument(_) => "invalid_argument",
@@ -376,7 +376,7 @@ impl Error {
             | ErrorKind::NoSuchPersistenceEngine(_)
             | ErrorKind::NoSuchSetting
             | ErrorKind::Unavailable => Errno::NOENT,
-            ErrorKind::NoSuchInterface => Errno::NODEV,
+            ErrorKind::NoSuchInterface(_) => Errno::NODEV,
             ErrorKind::TunnelIgnored => Errno::OPNOTSUPP,
             ErrorKind::InvalidArgument(_)
             | ErrorKind::DestinationRefused
@@ -433,7 +433,12 @@ pub(crate) fn refused(operation: Operation, refusal: Refusal, connector: &Connec
         (Errno::EXIST, Op::AddDestination(..)) => ErrorKind::DestinationExists,
         (Errno::EXIST, Op::StartDaemon(_)) => ErrorKind::DaemonExists,
         (Errno::SRCH, Op::StopDaemon(_)) => ErrorKind::NoSuchDaemon,
-        (Errno::NODEV, Op::StartDaemon(_)) => ErrorKind::NoSuchInterface,
+        // Which one: only the client can tell.
+        (Errno::NODEV, Op::StartDaemon(_)) => ErrorKind::NoSuchInterface(String::new()),
+        (Errno::NETUNREACH, Op::StartDaemon(_)) => {
+            let text = "the interface is down, or no route leads from it to the multicast group".to_owned();
+            ErrorKind::Kernel { errno, text: Some(text) }
+        }
         (
             Errno::SRCH,
             Op::Service(_)
@@ -472,7 +477,7 @@ mod tests {
             (ErrorKind::NoSuchPersistenceEngine("sip".into()), "no_such_persistence_engine", 2),
             (ErrorKind::DaemonExists, "daemon_exists", 17),
             (ErrorKind::NoSuchDaemon, "no_such_daemon", 3),
-            (ErrorKind::NoSuchInterface, "no_such_interface", 19),
+            (ErrorKind::NoSuchInterface("eth9".into()), "no_such_interface", 19),
             (ErrorKind::NoSuchSetting, "no_such_setting", 2),
             (ErrorKind::TunnelIgnored, "tunnel_ignored", 95),
             (InvalidArgument::new("weight", "too large").into(), "invalid_argument", 22),

@@ -58,8 +58,8 @@ pub use command::Command;
 pub use connection::{Connection, PersistenceData};
 pub use daemon::{Role, SyncDaemon};
 pub use destination::{
-    DEFAULT_WEIGHT, Destination, DestinationEntry, Forwarding, Tunnel, TunnelChecksum, TunnelParts, WEIGHT_MAX,
-    parse_destination_address,
+    DEFAULT_WEIGHT, Destination, DestinationEntry, Forwarding, THRESHOLD_MAX, Tunnel, TunnelChecksum, TunnelParts,
+    WEIGHT_MAX, parse_destination_address,
 };
 pub use drain::{Drain, DrainOptions, DrainProgress, DrainState};
 pub use error::{Error, ErrorKind, InvalidArgument, Operation};

@@ -510,9 +510,14 @@ impl Service {
         }
         match self.persistence_timeout {
             None if self.id.port() == Some(0) => {
+                // `2001:db8::1:80` is an address.
+                let brackets = match self.id.family() {
+                    Family::Ipv4 => "",
+                    Family::Ipv6 => "; the port stands behind the address in brackets: [2001:db8::1]:80",
+                };
                 return Err(InvalidArgument::new(
                     "port",
-                    "0 means every port, which only a persistent service can have; set persistence_timeout",
+                    format!("0 means every port, which only a service with persistence can have{brackets}"),
                 ));
             }
             Some(seconds) if !(1..=PERSISTENCE_TIMEOUT_MAX).contains(&seconds) => {

@@ -160,7 +160,7 @@ impl Setting {
             SettingValue::Text(text) => format!("'{text}'"),
             SettingValue::Number(_) | SettingValue::Threshold(..) => value.to_string(),
         };
-        if right { Ok(()) } else { Err(InvalidArgument::new(self.name, format!("{shown} is not {range}"))) }
+        if right { Ok(()) } else { Err(InvalidArgument::new("value", format!("{shown} is not {range}"))) }
     }
 
     /// Reads a value as the kernel writes it; nothing if it is not one of this kind.

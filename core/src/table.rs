@@ -34,10 +34,20 @@ impl Table {
         Self::from_changes(rules::parse_changes(text)?)
     }
 
+    /// The table that rules describe which are given to be applied. Rules without a command are an error, as what should have
+    /// written them may have failed; `-C` is an empty table.
+    pub fn wanted_by_rules(text: &str) -> Result<Self, RuleError> {
+        Self::wanted_by_changes(rules::parse_changes(text)?)
+    }
+
     /// The same of lines that have been read, such as those whose names were resolved.
-    pub fn from_lines(lines: impl IntoIterator<Item = Line>) -> Result<Self, RuleError> {
+    pub fn wanted_by_lines(lines: impl IntoIterator<Item = Line>) -> Result<Self, RuleError> {
         let changes: Result<Vec<_>, _> = lines.into_iter().map(Line::into_change).collect();
-        Self::from_changes(changes?)
+        Self::wanted_by_changes(changes?)
+    }
+
+    fn wanted_by_changes(changes: Vec<(usize, Command)>) -> Result<Self, RuleError> {
+        if changes.is_empty() { Err(RuleError::no_rules()) } else { Self::from_changes(changes) }
     }
 
     fn from_changes(changes: Vec<(usize, Command)>) -> Result<Self, RuleError> {
@@ -238,6 +248,12 @@ mod tests {
         assert_eq!(edited, table(WEB));
         assert_eq!(edited.to_rules(), WEB);
         assert_eq!(table("-A -f 7\n-C\n"), Table::new());
+        assert_eq!(table(""), Table::new());
+        assert_eq!(Table::wanted_by_rules("-C"), Ok(Table::new()));
+        for nothing in ["", "\n# -A -f 7\n"] {
+            let error = Table::wanted_by_rules(nothing).unwrap_err().to_string();
+            assert!(error.starts_with("there is no rule, which would delete everything"), "{error}");
+        }
         for (rules, message) in [
             ("-A -f 7\n-A -f 7\n", "2: -A -f 7 -s wlc: it exists already"),
             ("\n-a -f 7 -r 1.1.1.1\n", "2: -a -f 7 -r 1.1.1.1:0 -g -w 1: there is no such service"),
@@ -247,9 +263,10 @@ mod tests {
             ("-d -f 7 -r 1.1.1.1\n", "1: -d -f 7 -r 1.1.1.1:0: there is no such service"),
             ("-A -f 7\n-d -f 7 -r 1.1.1.1\n", "2: -d -f 7 -r 1.1.1.1:0: the service has no such destination"),
             ("-Z\n", "1: -Z: it is not about services and destinations"),
-            ("-L\n", "1: this changes nothing; only commands that do have a place here"),
+            ("-L\n", "1: this changes nothing; only commands that change the table go here"),
         ] {
             assert_eq!(Table::from_rules(rules).unwrap_err().to_string(), message);
+            assert_eq!(Table::wanted_by_rules(rules).unwrap_err().to_string(), message);
         }
     }
 

@@ -129,12 +129,12 @@ fn an_error_names_what_is_near() {
     for line in ["-D -t 10.0.0.1:80", "-L -t 10.0.0.1:80", "-Z -t 10.0.0.1:80", "-a -t 10.0.0.1:80 -r 10.1.1.1 -m"] {
         let said = said(line);
         // In the kernel's order.
-        let mut near: Vec<&str> = said.trim_end().split("; near it are ").nth(1).unwrap().split(", ").collect();
+        let mut near: Vec<&str> = said.trim_end().split("; near it: ").nth(1).unwrap().split(", ").collect();
         near.sort_unstable();
         assert_eq!(near, ["tcp://10.0.0.1:8080", "udp://10.0.0.1:80"], "{line}: {said}");
     }
-    assert!(said("-D -f 7").ends_with("; near it are fwmark:7/ipv6\n"));
-    assert!(said("-d -t 10.0.0.2:80 -r 192.168.1.10").ends_with("; near it are 192.168.1.10:8080\n"));
+    assert!(said("-D -f 7").ends_with("; near it: fwmark:7/ipv6\n"));
+    assert!(said("-d -t 10.0.0.2:80 -r 192.168.1.10").ends_with("; near it: 192.168.1.10:8080\n"));
     let said = said("-A -t 10.0.0.3:80 -s nosuch");
     assert!(said.contains("no scheduler 'nosuch'") && said.contains("those loaded: ") && said.contains("ip_vs_wlc"));
     assert!(!said.contains("ip_vs_ftp") && !said.contains("ip_vs_pe_sip"), "{said}");

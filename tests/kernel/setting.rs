@@ -64,7 +64,7 @@ fn a_setting_is_written_within_its_range_and_its_namespace() {
     client.set_setting("sync_threshold", &SettingValue::Threshold(5, 100)).unwrap();
     assert_eq!(client.setting("sync_threshold").unwrap(), SettingValue::Threshold(5, 100));
     let error = client.set_setting("drop_entry", &SettingValue::Number(4)).unwrap_err();
-    assert_eq!(error.to_string(), "cannot write the setting drop_entry: drop_entry: 4 is not a number from 0 to 3");
+    assert_eq!(error.to_string(), "cannot write the setting drop_entry: value: 4 is not a number from 0 to 3");
 
     let second = Namespace::enter();
     let elsewhere = Client::connect().unwrap();

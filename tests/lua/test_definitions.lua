@@ -155,7 +155,7 @@ function TestDefinitions.test_settings()
         SyncDaemon = function(table) lb:start_daemon(table) end,
         Timeouts = function(table) lb:set_timeouts(table) end,
         Options = function(table) ipvs.connect(table) end,
-        ApplyOptions = function(table) lb:apply("", table) end,
+        ApplyOptions = function(table) lb:apply("-C", table) end,
         DrainOptions = function(table) lb:drain("fwmark:1", "1.1.1.1:1", table) end,
         PoolConfig = function(table) ipvs.pool(table) end,
         Tunnel = function(table) lb:add_destination("fwmark:1", { id = "1.1.1.1:1", tunnel = table }) end,

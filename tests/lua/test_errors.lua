@@ -105,7 +105,7 @@ function TestErrors.test_wrong_arguments_are_raised()
             lb.add_destination, lb, WEB, { id = real, 5 } },
         { "bad argument #2 to 'add_destination' (weight: a number is needed, not string)",
             lb.add_destination, lb, WEB, { id = real, weight = "5" } },
-        { "bad argument #2 to 'add_destination' (weight: 2147483648 is above 2147483647)",
+        { "bad argument #2 to 'add_destination' (weight: 2147483648 is not within 0 to 2147483647)",
             lb.add_destination, lb, WEB, { id = real, weight = 2147483648 } },
         { "bad argument #2 to 'add_destination' (forwarding: 'nat' is none of masquerade, tunnel, direct-route and "
             .. "local-node)", lb.add_destination, lb, WEB, { id = real, forwarding = "nat" } },
@@ -133,7 +133,7 @@ function TestErrors.test_wrong_arguments_are_raised()
         { "bad argument #1 to 'set_timeouts' (tcp: 21474837 is above 21474836 seconds)",
             lb.set_timeouts, lb, { tcp = 21474837 } },
         {
-            "bad argument #2 to 'set_setting' (drop_entry: 4 is not a number from 0 to 3)",
+            "bad argument #2 to 'set_setting' (value: 4 is not a number from 0 to 3)",
             lb.set_setting, lb, "drop_entry", 4,
         },
         { "bad argument #2 to 'set_setting' (value: a boolean, a number, a list of two numbers or a string is "

@@ -64,6 +64,7 @@ function TestPolicy.test_apply()
     lu.assertEquals(ipvs.format_rule(err.applied.rollback.done[1]), "-D -t 10.0.0.4:80")
     lu.assertEquals(#rules(), 4)
     lu.assertEquals(select(2, lb:apply "-A -f 7\n-A -f 7").line, 2)
+    lu.assertStrContains(select(2, lb:apply "").message, "there is no rule, which would delete everything")
     lu.assertErrorMsgContains("bad argument to 'apply' (scope: the service tcp://10.0.0.1:80 is not in it",
         function() lb:apply(RULES, { scope = "fwmark:1-9" }) end)
     lu.assertErrorMsgContains("bad argument #1 to 'apply' (number 1: service: the field 'id' is missing)",

@@ -29,6 +29,7 @@ VALUES: list[tuple[Make, str]] = [
     (lambda: ipvs.Service(protocol="tcp", address="10.0.0.1", port=65536), "port: 65536 is not within 0 to 65535"),
     (lambda: ipvs.Service(fwmark=0), "fwmark: 0 marks no packet"),
     (lambda: ipvs.Service(fwmark=-1), "fwmark: -1 is not within 0 to 4294967295"),
+    (lambda: ipvs.Destination(REAL, weight=-1), "weight: -1 is not within 0 to 2147483647"),
     (lambda: ipvs.Service(fwmark=7, family="ipx"), "family: 'ipx' is neither ipv4 nor ipv6"),
     (lambda: ipvs.Service(WEB, scheduler="a-name-of-16-byte"), "scheduler: "),
     (
@@ -67,14 +68,14 @@ VALUES: list[tuple[Make, str]] = [
     (lambda: ipvs.Command.set_timeouts(ipvs.Timeouts(udp=2**33)), "udp: 8589934592 is not within 0 to 4294967295"),
     (lambda: ipvs.ServiceEntry(SERVICE, stats=ipvs.Stats(-1)), "connections: -1 is not within 0 to"),
     (lambda: ipvs.ServiceEntry(SERVICE, stats=ipvs.Stats(bytes_in=2**64)), "bytes_in: 18446744073709551616 is not"),
-    (lambda: ipvs.Client().set_setting("conntrack", 2**70), "conntrack: 1180591620717411303424 is not"),
+    (lambda: ipvs.Client().set_setting("conntrack", 2**70), "value: 1180591620717411303424 is not"),
     (lambda: ipvs.Client(timeout=-1), "timeout: "),
     (lambda: ipvs.Client(timeout=float("nan")), "timeout: "),
     (lambda: ipvs.Client(timeout=float("inf")), "timeout: inf is no time in seconds; None waits for ever"),
     (lambda: ipvs.Client().drain(WEB, REAL, deadline=-1), "deadline: -1 is no time in seconds; None waits for ever"),
     (lambda: ipvs.Client().watch(float("nan")), "interval: nan is no time in seconds"),
-    (lambda: ipvs.Client().plan("", "10.0.0.1/24"), "scope: '10.0.0.1/24' is not the first address of its network"),
-    (lambda: ipvs.Client().plan("", ["tcp"]), "scope: 'tcp' names no services; write an id"),
+    (lambda: ipvs.Client().plan("-C", "10.0.0.1/24"), "scope: '10.0.0.1/24' is not the first address of its network"),
+    (lambda: ipvs.Client().plan("-C", ["tcp"]), "scope: 'tcp' names no services; write an id"),
     (lambda: ipvs.Table([(SERVICE, ["[2001:db8::a]:80"])]), "forwarding: [2001:db8::a]:80 and tcp://10.0.0.1"),
     (lambda: ipvs.Pool(services=[]), "services: a pool needs one at least"),
     (lambda: ipvs.Pool(services=[SERVICE, SERVICE]), "services: tcp://10.0.0.1:80 is there twice"),
@@ -110,7 +111,8 @@ TYPES: list[tuple[Make, str]] = [
     (lambda: ipvs.Client().set_setting("conntrack", 1.5), "value: a bool, an int, a tuple of two or a str"),  # type: ignore[arg-type]
     (lambda: ipvs.Destination(REAL, weight="5"), "weight: an int is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Destination(REAL, tunnel=5), "tunnel: a Tunnel or the str of its type is needed, not int"),  # type: ignore[arg-type]
-    (lambda: ipvs.Command.add_service(WEB), "service: a Service is needed, not str"),  # type: ignore[arg-type]
+    (lambda: ipvs.Service(WEB, persistence_timeout=True), "persistence_timeout: an int is needed, not bool"),
+    (lambda: ipvs.Command.add_service(WEB), "service: a Service with its settings is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.delete_service(80), "service: a Service or the str of an id is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.add_destination(WEB, REAL, port=5), "unexpected keyword argument 'port'"),  # type: ignore[call-arg]
     (lambda: ipvs.Client().add_destination(WEB, REAL, port=5), "unexpected keyword argument 'port'"),  # type: ignore[call-arg]
@@ -125,11 +127,14 @@ TYPES: list[tuple[Make, str]] = [
     (lambda: ipvs.ServiceEntry(SERVICE, stats=(1, 2)), "stats: a Stats is needed, not tuple"),  # type: ignore[arg-type]
     (lambda: ipvs.Client().apply(5), "table: a Table, rules as a str or an iterable of pairs is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Table("-C"), "services: an iterable of pairs is needed, not str"),  # type: ignore[arg-type]
-    (lambda: ipvs.Table([SERVICE]), "services: a pair of a Service and its destinations is needed, not Service"),  # type: ignore[list-item]
-    (lambda: ipvs.Table([(WEB, [])]), "service: a Service is needed, not str"),  # type: ignore[list-item]
+    (
+        lambda: ipvs.Table([SERVICE]),  # type: ignore[list-item]
+        "services: a pair of a Service and its destinations (rules are one str) is needed, not Service",
+    ),
+    (lambda: ipvs.Table([(WEB, [])]), "service: a Service with its settings is needed, not str"),  # type: ignore[list-item]
     (lambda: ipvs.Table([(SERVICE, REAL)]), "destinations: an iterable of Destination is needed, not str"),
-    (lambda: ipvs.Client().plan("", 5), "scope: a str, a Service or an iterable of them is needed, not int"),  # type: ignore[arg-type]
-    (lambda: ipvs.Client().apply("", rollback=1), "rollback: a bool is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().plan("-C", 5), "scope: a str, a Service or an iterable of them is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().apply("-C", rollback=1), "rollback: a bool is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Pool(services=[SERVICE], qourum=1), "there is no setting 'qourum'"),  # type: ignore[call-arg]
     (lambda: ipvs.Pool(services=WEB), "services: an iterable of Service is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Pool(services=[SERVICE], servers=REAL), "servers: an iterable of Destination is needed, not str"),

@@ -412,7 +412,7 @@ def names_it(error: BaseException, name: str) -> bool:
         return str(error).startswith("cannot ") and error.operation is not None
     words = {name} | ALSO.get(name, set())
     if isinstance(error, ipvs.RuleError):
-        return error.field in words and error.line is not None
+        return error.field in words and (error.line is not None or "there is no rule" in str(error))
     if isinstance(error, ipvs.InvalidArgument):
         return error.field in words and re.search(rf"\b{error.field}: ", str(error)) is not None
     # The second is Python's own, for an argument that has to be given.

@@ -137,7 +137,7 @@ def test_every_other_method(namespace: str) -> None:
     assert lb.setting("conntrack") is False
     with pytest.raises(ipvs.InvalidArgument, match="setting: 'nosuch' is none of am_droprate"):
         lb.set_setting("nosuch", 1)
-    with pytest.raises(ipvs.InvalidArgument, match="drop_entry: 7 is not a number from 0 to 3"):
+    with pytest.raises(ipvs.InvalidArgument, match="value: 7 is not a number from 0 to 3"):
         lb.set_setting("drop_entry", 7)
     assert list(lb.connections()) == []
     assert namespace
@@ -399,7 +399,7 @@ def test_what_is_left_behind_is_freed() -> None:
             shared.drain(WEB, "10.0.0.1:80").wait()
             shared.lock()
             iter(shared.watch())
-            shared.apply("").check()
+            shared.apply("-C").check()
             with pytest.raises(ipvs.NamespaceError):
                 ipvs.Client(netns="nosuch")
             with pytest.raises(ipvs.RuleError):

@@ -84,7 +84,7 @@ def test_a_scope(lb: ipvs.Client, witness: Witness) -> None:
     assert lb.current_table("10.0.0.0/24") == ipvs.Table.from_rules(RULES)
     assert lb.current_table(mark) == lb.current_table("fwmark:7") == ipvs.Table([(mark, [])])
     assert len(lb.current_table([])) == 0
-    assert str(lb.plan("", scope=[WEB, "fwmark:1-99"])) == "-D -t 10.0.0.1:80\n-D -f 7\n"
+    assert str(lb.plan("-C", scope=[WEB, "fwmark:1-99"])) == "-D -t 10.0.0.1:80\n-D -f 7\n"
     lb.apply(ipvs.Table(), scope=["fwmark:1-99", "10.9.0.0/16"]).check()
     assert sorted(witness()) == ["-A -f 100 -s wlc", *RULES.splitlines()]
     with pytest.raises(ipvs.InvalidArgument, match=r"scope: the service tcp://10\.0\.0\.1:80 is not in it") as caught:
@@ -207,6 +207,8 @@ def test_changes_are_logged_with_their_reason(lb: ipvs.Client, caplog: pytest.Lo
     pool = ipvs.Pool(services=[WEB], servers=[FIRST, SECOND])
     with caplog.at_level(logging.INFO, logger="ipvs"):
         lb.apply(RULES).check()
+        with pytest.raises(ipvs.RuleError, match="there is no rule, which would delete everything"):
+            lb.apply("")
         lb.adopt(pool).check()
         lb.follow(pool, pool.checked(SECOND, is_well=True)).check()
         lb.follow(pool, pool.set_weight(FIRST, 9)).check()

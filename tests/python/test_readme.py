@@ -26,6 +26,14 @@ def test_there_is_one_of_each_language() -> None:
     assert sorted(language for language, _ in PROGRAMS) == sorted(RUN)
 
 
+def test_the_rust_is_what_the_library_opens_with() -> None:
+    """There the compiler reads it."""
+    library = (Path(__file__).parents[2] / "core" / "src" / "lib.rs").read_text()
+    [documented] = re.findall(r"^//! ```no_run\n(.*?)^//! # Ok", library, re.MULTILINE | re.DOTALL)
+    [shown] = re.findall(r"^```rust\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    assert shown == re.sub("^//! ?", "", documented, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize(("language", "program"), PROGRAMS)
 def test_program(language: str, program: str, witness: Witness) -> None:
     """Each leaves the service and the drained server that the text beside it describes."""

@@ -194,7 +194,10 @@ impl Line {
     pub(crate) fn into_change(self) -> Result<(usize, Command), RuleError> {
         match self.invocation {
             Invocation::Change(command) => Ok((self.number, command)),
-            _ => Err(RuleError::of_line(self.number, "this changes nothing; only commands that do have a place here")),
+            _ => Err(RuleError::of_line(
+                self.number,
+                "this changes nothing; only commands that change the table go here",
+            )),
         }
     }
 }
@@ -206,6 +209,8 @@ pub trait Resolver {
     fn host(&self, name: &str, family: Option<Family>) -> Option<IpAddr>;
     /// The port of a service, by its name in `/etc/services`.
     fn port(&self, name: &str, protocol: Protocol) -> Option<u16>;
+    /// What is said of a name that it does not know, such as "no such name is known".
+    fn on_unknown(&self) -> &'static str;
 }
 
 /// Turns numbers into names, for people.
@@ -240,6 +245,9 @@ impl Resolver for Numeric {
     }
     fn port(&self, _: &str, _: Protocol) -> Option<u16> {
         None
+    }
+    fn on_unknown(&self) -> &'static str {
+        "names are not looked up here ('ipvsadm -S -n' saves numbers)"
     }
 }
 
@@ -297,6 +305,11 @@ impl RuleError {
 
     fn refused(message: impl Into<String>) -> Self {
         Self::new(RuleErrorKind::Refused, message)
+    }
+
+    /// Refuses rules that say nothing.
+    pub(crate) fn no_rules() -> Self {
+        Self::refused("there is no rule, which would delete everything; if that is meant, write the rule -C")
     }
 
     /// Refuses what a whole line asks for.

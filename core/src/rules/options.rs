@@ -78,13 +78,14 @@ options! {
     FwmarkService    ['f']      "fwmark-service" Value::One("MARK"), "the service for packets with this firewall mark";
     Ipv6             ['6']      "ipv6"           Value::None, "with -f: the IPv6 packets with the mark";
     Scheduler        ['s']      "scheduler"      Value::One("NAME"), "how new connections are shared out (default wlc)";
-    SchedFlags       ['b']      "sched-flags"    Value::One("FLAG[,FLAG...]"), "flags of the scheduler";
+    SchedFlags       ['b']      "sched-flags"    Value::One("FLAG[,FLAG...]"),
+        "flags of the scheduler: sh-fallback, sh-port, mh-fallback, mh-port, or flag-1 to flag-3 of another";
     Persistent       ['p']      "persistent"     Value::Optional("SECONDS"),
-        "a client comes back to its server until it was away so long (default 300); with --drain, without a value: wait \
-         for those too that come back";
+        "persistence: so many seconds after its last connection a client still gets the same server (default 300); with \
+         --drain, without a value: wait for such clients too";
     Netmask          ['M']      "netmask"        Value::One("NETMASK"),
         "with -p: clients of one network are one client; an IPv6 prefix length (default every client for itself)";
-    PersistEngine    []         "pe"             Value::One("NAME"), "what names a client instead of its address: sip";
+    PersistEngine    []         "pe"             Value::One("NAME"), "persistence engine: what names a client instead of its address (sip)";
     OnePacket        ['o']      "ops"            Value::None, "schedule every datagram by itself";
     RealServer       ['r']      "real-server"    ADDRESS, "the real server; its port defaults to the service's";
     Gatewaying       ['g']      "gatewaying"     Value::None, "reach the real server by direct routing (default)";
@@ -100,23 +101,23 @@ options! {
     Weight           ['w']      "weight"         Value::One("NUMBER"),
         "share of new connections, 0 to 2147483647 (default 1)";
     UThreshold       ['x']      "u-threshold"    Value::One("NUMBER"),
-        "no new connections from so many on (default 0, no limit)";
+        "upper threshold: with so many connections the server gets no new ones (default 0, no limit)";
     LThreshold       ['y']      "l-threshold"    Value::One("NUMBER"),
-        "new connections again below so many (default 0, three quarters of -x)";
+        "lower threshold: below so many it gets new ones again (default 0, three quarters of -x)";
     SyncId           []         "syncid"         Value::One("ID"),
-        "which messages belong together, 0 to 255 (default 0, all of them)";
+        "id of the group of directors that hear each other, 0 to 255 (default 0, all of them)";
     SyncMaxlen       []         "sync-maxlen"    Value::One("BYTES"), "longest message, 1 to 65507";
     McastInterface   []         "mcast-interface" Value::One("NAME"), "the network interface for the messages";
     McastGroup       []         "mcast-group"    Value::One("ADDRESS"), "their multicast address (default 224.0.0.81)";
     McastPort        []         "mcast-port"     Value::One("PORT"), "their UDP port (default 8848)";
-    McastTtl         []         "mcast-ttl"      Value::One("NUMBER"), "how many routers they pass (default 1)";
+    McastTtl         []         "mcast-ttl"      Value::One("NUMBER"), "their time to live (TTL): how many routers they pass (default 1)";
     Connection       ['c']      "connection"     Value::None, "list the connections";
     Timeout          []         "timeout"        Value::None, "show how long idle connections are remembered";
     Daemon           []         "daemon"         Value::None, "list the connection synchronization daemons";
     Stats            []         "stats"          Value::None, "show counters";
     Rate             []         "rate"           Value::None, "show how fast the counters grow in a second";
     Exact            []         "exact"          Value::None, "show large counters in full, not in thousands and more";
-    Thresholds       []         "thresholds"     Value::None, "show the limits on the connections of real servers";
+    Thresholds       []         "thresholds"     Value::None, "show the thresholds of real servers";
     PersistentConn   []         "persistent-conn" Value::None,
         "show how many clients stay with each real server; with -c: what the persistence engine knows";
     TunInfo          []         "tun-info"       Value::None, "show the kinds of tunnels";
@@ -135,7 +136,7 @@ options! {
     Rollback         []         "rollback"       Value::None,
         "if anything is refused, restore the settings from before; what was deleted has new counters then";
     Deadline         []         "deadline"       Value::One("SECONDS"),
-        "delete it after so long at most, with the connections that it has then (default never)";
+        "delete it after so many seconds, even if it has connections then (default never)";
     Inactive         []         "inactive"       Value::None,
         "wait for inactive connections too, for TCP those that begin or end; with UDP always so";
     Verbose          []         "verbose"        Value::None, "say what was done, or is waited for";

@@ -230,7 +230,9 @@ impl<'a> Given<'a> {
         if self.is_command_due() {
             RuleError::syntax(format!("'{word}' is not a command, see --help"))
         } else {
-            RuleError::refused(format!("unexpected argument '{word}': all that it takes are options, see --help"))
+            RuleError::refused(format!(
+                "unexpected argument '{word}': all that it takes are options; rules are read from standard input, see --help"
+            ))
         }
     }
 
@@ -242,7 +244,8 @@ impl<'a> Given<'a> {
         words: &mut Peekable<impl Iterator<Item = (&'a str, usize)>>,
     ) -> Result<(), RuleError> {
         let (long, value) = word.split_once('=').map_or((word, None), |(long, value)| (long, Some(value)));
-        let name = Name::of_long(long).ok_or_else(|| RuleError::syntax(format!("invalid option '--{long}'")))?;
+        let name =
+            Name::of_long(long).ok_or_else(|| RuleError::syntax(format!("invalid option '--{long}', see --help")))?;
         self.add(name, value, position, words)
     }
 
@@ -255,8 +258,8 @@ impl<'a> Given<'a> {
     ) -> Result<(), RuleError> {
         let mut letters = letters.chars();
         while let Some(letter) = letters.next() {
-            let name =
-                Name::of_letter(letter).ok_or_else(|| RuleError::syntax(format!("invalid option '-{letter}'")))?;
+            let name = Name::of_letter(letter)
+                .ok_or_else(|| RuleError::syntax(format!("invalid option '-{letter}', see --help")))?;
             let rest = letters.as_str();
             let value = match name.spec().value {
                 Value::None => None,
@@ -771,7 +774,7 @@ fn unfit(name: Name) -> RuleError {
     let takers: Vec<String> =
         COMMANDS.iter().filter(|spec| spec.row(name).is_some()).map(|spec| spec.command.usage()).collect();
     RuleError::refused(match takers[..] {
-        [] => format!("{} does not go with it: it is a command itself", name.usage()),
+        [] => format!("{} does not go with it: it is a command, and stands alone", name.usage()),
         _ => format!("{} does not go with it, but with {}", name.usage(), takers.join(" or ")),
     })
 }
@@ -796,7 +799,10 @@ fn address(
     let wrong = || {
         InvalidArgument::new(
             field,
-            format!("'{text}' is not an address; write 10.0.0.1, 10.0.0.1:80, 2001:db8::1 or [2001:db8::1]:80"),
+            format!(
+                "'{text}' is not an address, and {}; write 10.0.0.1, 10.0.0.1:80, 2001:db8::1 or [2001:db8::1]:80",
+                resolver.on_unknown()
+            ),
         )
     };
     let port = |port: &str| {
@@ -806,7 +812,8 @@ fn address(
             InvalidArgument::new(
                 field,
                 format!(
-                    "in '{text}': the port '{port}' is neither a number from 0 to 65535 nor a known {protocol} service"
+                    "in '{text}': the port '{port}' is not a number from 0 to 65535, and {}",
+                    resolver.on_unknown()
                 ),
             )
         })
@@ -999,17 +1006,17 @@ mod tests {
                 "-A -t 10.0.0.1:80 -w 3",
                 "-A, --add-service: -w, --weight does not go with it, but with -a, --add-server or -e, --edit-server",
             ),
-            ("-A -t 10.0.0.1:80 -L", "-A, --add-service: -L, --list does not go with it: it is a command itself"),
+            ("-A -f 7 -L", "-A, --add-service: -L, --list does not go with it: it is a command, and stands alone"),
             (
-                "-A -t 10.0.0.1:80 -u 10.0.0.1:80",
-                "-A, --add-service: -t, --tcp-service and -u, --udp-service exclude each other",
+                "-A -f 7 -u 10.0.0.1:80",
+                "-A, --add-service: -f, --fwmark-service and -u, --udp-service exclude each other",
             ),
             ("-A -t 10.0.0.1:80 -s rr -s rr", "-A, --add-service: -s, --scheduler is given twice"),
             (
                 "-A -t 10.0.0.1:80 more",
-                "-A, --add-service: unexpected argument 'more': all that it takes are options, see --help",
+                "-A, --add-service: unexpected argument 'more': all that it takes are options; rules are read from \
+                 standard input, see --help",
             ),
-            ("-L -L", "-L, --list is given twice"),
             (
                 "-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m --keep-port",
                 "-a, --add-server: --keep-port goes with -g and -i only: masquerading always keeps it",
@@ -1042,8 +1049,8 @@ mod tests {
             ("-A -t 10.0.0.1:80 -M 24", "-A, --add-service: -M, --netmask: '24' is not a mask; write 255.255.255.0"),
             (
                 "-A -t 10.0.0.1:http",
-                "-A, --add-service: -t, --tcp-service: in '10.0.0.1:http': the port 'http' is neither a number from 0 to \
-              65535 nor a known tcp service",
+                "-A, --add-service: -t, --tcp-service: in '10.0.0.1:http': the port 'http' is not a number from \
+                 0 to 65535, and names are not looked up here ('ipvsadm -S -n' saves numbers)",
             ),
             ("--start-daemon master", "--start-daemon needs --mcast-interface"),
             ("--start-daemon slave --mcast-interface eth0", "--start-daemon: 'slave' is neither master nor backup"),
@@ -1181,6 +1188,9 @@ mod tests {
             }
             fn port(&self, name: &str, protocol: Protocol) -> Option<u16> {
                 (name == "domain" && protocol == Protocol::Udp).then_some(53)
+            }
+            fn on_unknown(&self) -> &'static str {
+                "no such name is known"
             }
         }
         let id = |line: &str| match parse(line.split_whitespace(), &Names).map(|call| call.invocation) {

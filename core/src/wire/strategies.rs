@@ -7,10 +7,10 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::destination::THRESHOLD_MAX;
 use crate::{
     Command, Destination, Family, Forwarding, MODULE_NAME_MAX, Netmask, PERSISTENCE_TIMEOUT_MAX, Protocol, Role,
-    SchedulerFlags, Service, ServiceId, SyncDaemon, TIMEOUT_MAX, Timeouts, Tunnel, TunnelChecksum, WEIGHT_MAX,
+    SchedulerFlags, Service, ServiceId, SyncDaemon, THRESHOLD_MAX, TIMEOUT_MAX, Timeouts, Tunnel, TunnelChecksum,
+    WEIGHT_MAX,
 };
 
 /// A number within these bounds, each bound often.
