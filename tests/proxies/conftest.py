@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import ipvs
 import pytest
-from proxies import EXAMPLES, PROJECT, SERVERS, SERVICE, Servers
+from proxies import PROJECT, SERVERS, SERVICE, Servers
 from story import make_network
 
 # The modules for these proxies, by the folder in which the proxy's Lua looks for them.
 MODULES = {"5.3": "5.3", "5.1": "jit"}
-# Where the comments in the examples have the user copy them; Debian's own configurations stay.
-PLACES = {
-    "haproxy/haproxy.cfg": "/etc/haproxy/lvs.cfg",
-    "haproxy/lvs.lua": "/etc/haproxy/lua/lvs.lua",
-    "nginx/nginx.conf": "/etc/nginx/lvs.conf",
-    "nginx/lvs.lua": "/etc/nginx/lua/lvs.lua",
-    "apache/lvs.conf": "/etc/apache2/lvs.conf",
-    "apache/lvs.lua": "/etc/apache2/lua/lvs.lua",
-}
+# What has the user put the examples in place. Debian's own configurations stay.
+PAGE = (PROJECT / "docs" / "lua-privileges.md").read_text()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,32 +33,14 @@ def machine() -> None:
         subprocess.run(["useradd", "--system", "--user-group", "haproxy"], check=True)
     # As on every machine but a fresh tmpfs.
     Path("/run").chmod(0o755)
-    for folder, owner in [
-        ("/run/haproxy", "haproxy"),
-        ("/var/lib/lvs/haproxy", "haproxy"),
-        ("/run/nginx", "www-data"),
-        ("/var/lib/lvs/nginx", "www-data"),
-        ("/run/apache2", "www-data"),
-        ("/var/log/nginx", "root"),
-    ]:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        shutil.chown(folder, owner, owner)
+    Path("/var/log/nginx").mkdir(parents=True, exist_ok=True)
     for version, built in MODULES.items():
         module = Path("/usr/local/lib/lua") / version / "ipvs.so"
         module.parent.mkdir(parents=True, exist_ok=True)
         module.unlink(missing_ok=True)
         module.symlink_to(PROJECT / "target" / "lua-dev" / built / "ipvs.so")
-    for name, place in PLACES.items():
-        copy(EXAMPLES / name, Path(place))
-        for shared in ["lvs_service.lua", "lvs_check.lua"]:
-            copy(EXAMPLES / shared, Path(place).parent / "lua" / shared)
+    subprocess.run(["sh", "-e", "-c", PAGE.split("```sh\n")[1].split("```")[0]], cwd=PROJECT, check=True)
     make_network()
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file to where its folder may not be yet."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source, target)
 
 
 @pytest.fixture(scope="session")

@@ -337,8 +337,17 @@ def test_nginx_as_systemd_starts_it() -> None:
 def test_the_page_s_commands_are_those_of_the_tests() -> None:
     """What starts the proxies here is what the page shows."""
     for command in (
-        [*ordinary("haproxy", "net_admin", "net_bind_service"), "haproxy", "-W", "-f", "/etc/haproxy/haproxy.cfg"],
-        [*ordinary("www-data", "net_admin"), "nginx", "-e", "stderr", "-g", "'daemon off;'"],
+        [*ordinary("haproxy", "net_admin", "net_bind_service"), "haproxy", "-W", "-f", "/etc/haproxy/lvs.cfg"],
+        [
+            *ordinary("www-data", "net_admin"),
+            "nginx",
+            "-c",
+            "/etc/nginx/lvs.conf",
+            "-e",
+            "stderr",
+            "-g",
+            "'daemon off;'",
+        ],
         [*ordinary("www-data", "net_admin"), "apache2", "-f", "/etc/apache2/lvs.conf", "-D", "FOREGROUND"],
     ):
         assert " ".join(command) in PAGE.replace("\\ ", "")
