@@ -479,7 +479,7 @@ fn what_is_saved_with_names_is_restored() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn whatever_is_typed_is_run_or_refused(
