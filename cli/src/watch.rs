@@ -2,11 +2,14 @@
 //! time and the lines.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ipvs_core::Client;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use signal_hook::consts::SIGPIPE;
+use signal_hook::flag;
 
 use crate::{Failure, json};
 
@@ -17,6 +20,8 @@ pub(crate) fn watch(
     client: &Client,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
+    // Whoever stops reading is told of by the next wait or the next line; the signal would end it with another status.
+    flag::register(SIGPIPE, Arc::default())?;
     let mut watch = client.watch()?;
     while is_read_after(interval)? {
         let changes = watch.look(client)?;

@@ -344,6 +344,37 @@ fn a_watch_writes_each_change_as_it_is_seen_and_ends_with_its_reader() {
 }
 
 #[test]
+fn a_watch_ends_quietly_whenever_its_reader_goes() {
+    let _namespace = Namespace::enter();
+    let client = ipvs_core::Client::connect().unwrap();
+    // To look at so many takes a while, in which the reader goes.
+    let rules = (1..300).fold(String::new(), |rules, mark| rules + &format!("-A -f {mark} -s rr\n"));
+    apply("", rules).success();
+    for round in 1..=10 {
+        let mut command = Command::new(built("ipvsadm"));
+        command.args(["--watch", "--interval", "0.001"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut output = child.stdout.take();
+        std::thread::sleep(Duration::from_millis(300));
+        for mark in 0..40 {
+            let id = format!("fwmark:{}", round * 10_000 + mark).parse().unwrap();
+            client.add_service(&ipvs_core::Service::new(id)).unwrap();
+            if mark == 20 {
+                output = None;
+            }
+        }
+        assert!(output.is_none());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(
+            (ended.status.code(), String::from_utf8_lossy(&ended.stderr)),
+            (Some(0), "".into()),
+            "{}",
+            ended.status
+        );
+    }
+}
+
+#[test]
 fn a_sync_role_is_one_call() {
     let namespace = Namespace::enter();
     for line in ["link add sync0 type dummy", "link set sync0 up", "address add 10.9.9.9/24 dev sync0"] {

@@ -81,7 +81,8 @@ fn an_ordinary_user_with_the_capability_sees_connections_changes_and_files() {
     let mut line = String::new();
     BufReader::new(watch.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("fwmark:"), "{line}");
-    assert!(watch.wait().unwrap().success());
+    let ended = watch.wait().unwrap();
+    assert!(ended.success(), "{ended}");
 }
 
 #[test]
