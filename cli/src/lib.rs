@@ -109,7 +109,8 @@ fn status(program: Program) -> u8 {
     let call = match call {
         Ok(call) => call,
         Err(error) => {
-            program.report(&error);
+            let help = if error.kind == RuleErrorKind::Syntax { "; see ipvsadm --help" } else { "" };
+            program.report(&format_args!("{error}{help}"));
             return program.rule_status(&error);
         }
     };

@@ -139,6 +139,12 @@ impl Client {
 
     /// Connects.
     pub fn connect_with(options: &Options) -> Result<Self, Error> {
+        if options.netns.as_ref().is_some_and(|name| name.contains('\0')) {
+            return Err(Error::new(
+                Operation::Connect,
+                InvalidArgument::new("netns", "it has a NUL, which no path has"),
+            ));
+        }
         let namespace =
             match &options.netns {
                 Some(name) => Some(Namespace::open(name).map_err(|error| {

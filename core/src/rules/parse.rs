@@ -228,11 +228,13 @@ impl<'a> Given<'a> {
 
     fn operand(&self, word: &str) -> RuleError {
         if self.is_command_due() {
-            RuleError::syntax(format!("'{word}' is not a command, see --help"))
+            RuleError::syntax(format!("'{word}' is not a command"))
         } else {
-            RuleError::refused(format!(
-                "unexpected argument '{word}': all that it takes are options; rules are read from standard input, see --help"
-            ))
+            let what = match self.options.first() {
+                Some(Typed { name: Name::Restore | Name::Apply, .. }) => "rules are read from standard input",
+                _ => "all that it takes are options",
+            };
+            RuleError::refused(format!("unexpected argument '{word}': {what}"))
         }
     }
 
@@ -244,8 +246,7 @@ impl<'a> Given<'a> {
         words: &mut Peekable<impl Iterator<Item = (&'a str, usize)>>,
     ) -> Result<(), RuleError> {
         let (long, value) = word.split_once('=').map_or((word, None), |(long, value)| (long, Some(value)));
-        let name =
-            Name::of_long(long).ok_or_else(|| RuleError::syntax(format!("invalid option '--{long}', see --help")))?;
+        let name = Name::of_long(long).ok_or_else(|| RuleError::syntax(format!("invalid option '--{long}'")))?;
         self.add(name, value, position, words)
     }
 
@@ -258,8 +259,8 @@ impl<'a> Given<'a> {
     ) -> Result<(), RuleError> {
         let mut letters = letters.chars();
         while let Some(letter) = letters.next() {
-            let name = Name::of_letter(letter)
-                .ok_or_else(|| RuleError::syntax(format!("invalid option '-{letter}', see --help")))?;
+            let name =
+                Name::of_letter(letter).ok_or_else(|| RuleError::syntax(format!("invalid option '-{letter}'")))?;
             let rest = letters.as_str();
             let value = match name.spec().value {
                 Value::None => None,
@@ -1012,11 +1013,7 @@ mod tests {
                 "-A, --add-service: -f, --fwmark-service and -u, --udp-service exclude each other",
             ),
             ("-A -t 10.0.0.1:80 -s rr -s rr", "-A, --add-service: -s, --scheduler is given twice"),
-            (
-                "-A -t 10.0.0.1:80 more",
-                "-A, --add-service: unexpected argument 'more': all that it takes are options; rules are read from \
-                 standard input, see --help",
-            ),
+            ("-A -t 10.0.0.1:80 more", "-A, --add-service: unexpected argument 'more': all that it takes are options"),
             (
                 "-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m --keep-port",
                 "-a, --add-server: --keep-port goes with -g and -i only: masquerading always keeps it",
@@ -1059,6 +1056,7 @@ mod tests {
                 "--start-daemon: --mcast-ttl: 0 is not a number from 1 to 255",
             ),
             ("--apply --scope 10.0.0.1/24", "--apply: --scope: '10.0.0.1/24' is not the first address of its network"),
+            ("--apply rules", "--apply: unexpected argument 'rules': rules are read from standard input"),
             ("--apply --dry-run --dry-run", "--apply: --dry-run is given twice"),
             ("-R --rollback", "-R, --restore: --rollback does not go with it, but with --apply"),
             ("--drain -t 10.0.0.1:80", "--drain needs -r, --real-server"),
