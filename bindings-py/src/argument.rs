@@ -72,18 +72,23 @@ pub(crate) fn switch(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
     value.cast::<PyBool>().map(pyo3::types::PyBoolMethods::is_true).map_err(|_| wrong_type(name, "a bool", value))
 }
 
-/// A whole number from 0 to `most`. A bool is none, though Python has it for one: `True` for a time would be a second.
-pub(crate) fn number<T: TryFrom<u64> + Copy + Display>(
+/// A bool is no number, though Python has it for one: `True` for a time would be a second.
+pub(crate) fn is_bool(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyBool>()
+}
+
+/// A whole number from 0 to `most`.
+pub(crate) fn number<T: TryFrom<u64> + Copy + Display + PartialOrd>(
     name: &'static str,
     value: &Bound<'_, PyAny>,
     most: T,
 ) -> PyResult<T> {
-    if value.is_instance_of::<PyBool>() {
+    if is_bool(value) {
         return Err(wrong_type(name, "an int", value));
     }
     let outside = || outside(name, value, format_args!("not within 0 to {most}"));
     match value.extract::<u64>() {
-        Ok(number) => T::try_from(number).map_err(|_| outside()),
+        Ok(number) => T::try_from(number).ok().filter(|number| *number <= most).ok_or_else(outside),
         // It is negative, or too large for 64 bits.
         Err(error) if is_pythons::<PyOverflowError>(&error, value) => Err(outside()),
         Err(error) if is_pythons::<PyTypeError>(&error, value) => Err(wrong_type(name, "an int", value)),
@@ -93,6 +98,9 @@ pub(crate) fn number<T: TryFrom<u64> + Copy + Display>(
 
 /// A time in seconds. What is said of one that is wrong ends with a hint.
 pub(crate) fn seconds(name: &'static str, value: &Bound<'_, PyAny>, hint: &str) -> PyResult<Duration> {
+    if is_bool(value) {
+        return Err(wrong_type(name, "a number of seconds", value));
+    }
     let wrong = || outside(name, value, format_args!("no time in seconds{hint}"));
     let seconds: f64 = match value.extract() {
         Ok(seconds) => seconds,

@@ -29,12 +29,13 @@ use crate::setting;
 use crate::table::{Applied, Plan, Table, scope, table as read_table};
 use crate::watch::Watch;
 
-/// Signals are looked at between two pieces of a batch, so that Ctrl-C is prompt: a piece is so many commands at most, of some
-/// microseconds each, and has so few that may be slow. One that took longer than this is followed by a shorter one. A piece costs as
-/// much as some hundred commands.
+/// Signals are looked at between two pieces of a batch, so that Ctrl-C is prompt: the first is of so many commands, and the next of
+/// as many as would have taken this time, but of so many at most and of so few that may be slow. Most take some microseconds, but
+/// adding a destination takes milliseconds where many were deleted. A piece costs as much as some hundred commands.
+const PIECE_FIRST: usize = 128;
 const PIECE_MAX: usize = 4096;
 const PIECE_SLOW_MAX: usize = 16;
-const PIECE_TIME: Duration = Duration::from_millis(20);
+const PIECE_TIME: Duration = Duration::from_millis(50);
 
 /// A connection to the kernel's IPVS in one network namespace.
 ///
@@ -102,7 +103,7 @@ impl Client {
         // All of them were checked when they were made.
         let mut report = Report::new(commands.len(), lines);
         let (mut rest, mut loaded) = (commands, BTreeSet::new());
-        let (mut most, mut most_slow) = (PIECE_MAX, 1);
+        let (mut most, mut most_slow) = (PIECE_FIRST, 1);
         while let [first, ..] = rest
             && !report.is_interrupted()
         {
@@ -115,12 +116,11 @@ impl Client {
             let (piece, later) = rest.split_at(length);
             let start = Instant::now();
             let part = python.detach(|| client.batch(piece)).map_err(|error| raise(python, &error))?;
-            let is_quick = start.elapsed() < PIECE_TIME;
-            match (is_slow, is_quick) {
-                (true, true) => most_slow = (most_slow * 4).min(PIECE_SLOW_MAX),
-                (true, false) => most_slow = 1,
-                (false, true) => most = (most * 4).min(PIECE_MAX),
-                (false, false) => most = (length / 4).max(1),
+            let share = PIECE_TIME.as_secs_f64() / start.elapsed().as_secs_f64();
+            if is_slow {
+                most_slow = scaled(most_slow, share, PIECE_SLOW_MAX);
+            } else {
+                most = scaled(length, share, PIECE_MAX);
             }
             if is_slow && part.is_done() {
                 loaded.extend(first.borrow().modules().cloned());
@@ -137,6 +137,18 @@ impl Client {
     }
 }
 
+/// So many times a number, within 1 and another.
+fn scaled(number: usize, times: f64, most: usize) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "what is too much is cut off"
+    )]
+    let scaled = (number as f64 * times) as usize;
+    scaled.clamp(1, most)
+}
+
 /// An exception that ends a batch, with what had been done by then.
 fn with_report(python: Python<'_>, raised: PyErr, report: Report) -> PyResult<PyErr> {
     raised.value(python).setattr("report", Bound::new(python, report)?)?;
@@ -146,7 +158,10 @@ fn with_report(python: Python<'_>, raised: PyErr, report: Report) -> PyResult<Py
 /// What became of applying something, logged.
 fn finish(python: Python<'_>, reason: &str, applied: Result<ipvs_core::Applied, Error>) -> PyResult<Applied> {
     match applied {
-        Ok(applied) => Applied::new(python, reason, applied),
+        Ok(applied) => {
+            log(python, &Operation::Apply, None)?;
+            Applied::new(python, reason, applied)
+        }
         Err(error) => {
             log(python, &Operation::Apply, Some(&error))?;
             Err(raise(python, &error))
@@ -581,7 +596,7 @@ impl Client {
     fn adopt(&self, python: Python<'_>, pool: &Bound<'_, PyAny>) -> PyResult<Applied> {
         let pool = object::<Pool>("pool", "a Pool", pool)?.get();
         let client = self.open()?;
-        finish(python, "adopt", pool.with(python, |pool| client.adopt(pool)))
+        finish(python, "adopt", pool.with(python, |pool| client.adopt(pool))?)
     }
 
     /// Does what follows from a fact for a Pool, and says in an Applied what was done. If somebody else has changed its
@@ -590,7 +605,7 @@ impl Client {
         let pool = object::<Pool>("pool", "a Pool", pool)?.get();
         let changes = object::<PoolChanges>("changes", "a PoolChanges", changes)?.get();
         let client = self.open()?;
-        finish(python, &changes.reason, pool.with(python, |pool| client.follow(pool, &changes.changes)))
+        finish(python, &changes.reason, pool.with(python, |pool| client.follow(pool, &changes.changes))?)
     }
 
     /// Makes the services of a Pool what it wants, whoever changed them: what the Applied says was done is the drift that was
@@ -598,7 +613,7 @@ impl Client {
     fn reconcile(&self, python: Python<'_>, pool: &Bound<'_, PyAny>) -> PyResult<Applied> {
         let pool = object::<Pool>("pool", "a Pool", pool)?.get();
         let client = self.open()?;
-        finish(python, "drift", pool.with(python, |pool| client.reconcile(pool)))
+        finish(python, "drift", pool.with(python, |pool| client.reconcile(pool))?)
     }
 
     /// Begins to take a destination out softly, by setting its weight 0, and gives the Drain that ends it.
@@ -703,6 +718,6 @@ pub(crate) fn panics(python: Python<'_>, client: &Bound<'_, Client>, pool: &Boun
 
     let commands = [Overflows(AtomicU8::new(u8::MAX - 1), ipvs_core::Command::Flush)];
     let client = client.get().open()?;
-    let report = pool.get().with(python, |_| client.batch(&commands)).map_err(|error| raise(python, &error))?;
+    let report = pool.get().with(python, |_| client.batch(&commands))?.map_err(|error| raise(python, &error))?;
     Err(PyValueError::new_err(format!("{report:?}")))
 }

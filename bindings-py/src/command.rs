@@ -241,5 +241,5 @@ pub(crate) fn parse_rules<'py>(python: Python<'py>, text: &Bound<'_, PyAny>) -> 
 /// The commands of rules, each with its line.
 pub(crate) fn read(python: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Vec<(usize, ipvs_core::Command)>> {
     let text = argument::text("text", text)?;
-    python.detach(|| parse_changes(text)).map_err(|error| rule_error(python, &error))
+    python.detach(|| parse_changes(text)).map_err(|error| rule_error(python, "text", &error))
 }

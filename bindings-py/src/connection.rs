@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
 
 use ipvs_core::{Connection, Error};
 use pyo3::prelude::*;
 
 use crate::error::raise;
+use crate::held::Held;
 use crate::python::{member, record};
 
 /// How many connections are read at once, while other threads run.
@@ -15,7 +15,7 @@ const PIECE: usize = 256;
 
 /// The connections, read as they are asked for.
 #[pyclass(frozen, module = "ipvs")]
-pub(crate) struct Connections(Mutex<Reading>);
+pub(crate) struct Connections(Held<Reading>);
 
 struct Reading {
     file: ipvs_core::Connections,
@@ -24,7 +24,7 @@ struct Reading {
 
 impl Connections {
     pub fn new(file: ipvs_core::Connections) -> Self {
-        Self(Mutex::new(Reading { file, read: VecDeque::new() }))
+        Self(Held::new(Reading { file, read: VecDeque::new() }))
     }
 }
 
@@ -35,14 +35,12 @@ impl Connections {
     }
 
     fn __next__<'py>(&self, python: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let next = python.detach(|| {
-            let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let Reading { file, read } = &mut *reading;
+        let next = self.0.with(python, |Reading { file, read }| {
             if read.is_empty() {
                 read.extend(file.by_ref().take(PIECE));
             }
             read.pop_front()
-        });
+        })?;
         match next {
             Some(Ok(connection)) => to_python(python, &connection).map(Some),
             Some(Err(error)) => Err(raise(python, &error)),

@@ -1,15 +1,17 @@
 //! Destinations that are being drained.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ipvs_core::{Client, DrainProgress, DrainState, Operation, ServiceId};
+use ipvs_core::{Client, DrainProgress, DrainState, Error, Operation, ServiceId};
 use pyo3::prelude::*;
 
 use crate::argument::seconds;
 use crate::error::raise;
-use crate::log::log_change;
+use crate::held::Held;
+use crate::log::{log, log_change};
 use crate::python::{member, record, sleep};
 
 /// A destination that is being drained: it has weight 0, and is deleted once its connections are gone or its deadline has
@@ -20,25 +22,30 @@ pub(crate) struct Drain {
     client: Arc<Client>,
     service: ServiceId,
     address: SocketAddr,
-    held: Mutex<ipvs_core::Drain>,
+    held: Held<ipvs_core::Drain>,
 }
 
 impl Drain {
     pub fn new(client: Arc<Client>, service: ServiceId, address: SocketAddr, drain: ipvs_core::Drain) -> Self {
-        Self { client, service, address, held: Mutex::new(drain) }
+        Self { client, service, address, held: Held::new(drain) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, ipvs_core::Drain> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Does something with it while other Python threads run, and logs what that was.
+    fn run<T: Send>(
+        &self,
+        python: Python<'_>,
+        operation: Operation,
+        run: impl FnOnce(&mut ipvs_core::Drain) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let result = self.held.with(python, run)?;
+        log(python, &operation, result.as_ref().err().map(|error| error as &dyn Display))?;
+        result.map_err(|error| raise(python, &error))
     }
 
     /// Looks once.
     fn look(&self, python: Python<'_>) -> PyResult<DrainProgress> {
-        let step = || {
-            let mut drain = self.lock();
-            Ok((drain.state(), drain.step(&self.client)?))
-        };
-        let (before, progress) = python.detach(step).map_err(|error| raise(python, &error))?;
+        let step = |drain: &mut ipvs_core::Drain| Ok((drain.state(), drain.step(&self.client)?));
+        let (before, progress) = self.run(python, Operation::Destinations(self.service), step)?;
         let is_deleted = matches!(progress.state, DrainState::Drained | DrainState::DeadlinePassed);
         if before == DrainState::Waiting && is_deleted {
             let operation = Operation::DeleteDestination(self.service, self.address);
@@ -76,13 +83,10 @@ impl Drain {
     /// Restores the weight that it had, if it still waits, and says whether it did. A weight that somebody else gave it
     /// meanwhile stays. After an error it still waits.
     fn cancel(&self, python: Python<'_>) -> PyResult<bool> {
-        let cancel = || {
-            let mut drain = self.lock();
-            Ok((drain.cancel(&self.client)?, drain.weight_before()))
-        };
-        let (restored, weight) = python.detach(cancel).map_err(|error| raise(python, &error))?;
+        let cancel = |drain: &mut ipvs_core::Drain| Ok((drain.cancel(&self.client)?, drain.weight_before()));
+        let operation = Operation::SetWeight(self.service, self.address);
+        let (restored, weight) = self.run(python, operation, cancel)?;
         if restored {
-            let operation = Operation::SetWeight(self.service, self.address);
             log_change(python, "drain cancelled", &format!("{operation} to {weight}"))?;
         }
         Ok(restored)
@@ -113,7 +117,7 @@ impl Steps {
         let Some(time) = *pause() else { return Ok(None) };
         let drain = self.drain.get();
         // It does not sleep past the deadline.
-        let left = python.detach(|| drain.lock().left());
+        let left = drain.held.with(python, |drain| drain.left())?;
         sleep(python, left.map_or(time, |left| time.min(left)))?;
         let progress = drain.look(python)?;
         *pause() = (progress.state == DrainState::Waiting).then_some(self.interval);

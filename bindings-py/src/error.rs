@@ -26,7 +26,7 @@ pub(crate) fn invalid(python: Python<'_>, argument: &InvalidArgument) -> PyErr {
     exception(python, "_invalid", (EINVAL, argument.to_string(), argument.field))
 }
 
-/// The exception for a line that is no rule.
-pub(crate) fn rule_error(python: Python<'_>, error: &RuleError) -> PyErr {
-    exception(python, "_rule_error", (EINVAL, error.to_string(), error.line, error.column))
+/// The exception for rules in an argument, one of which is none.
+pub(crate) fn rule_error(python: Python<'_>, name: &str, error: &RuleError) -> PyErr {
+    exception(python, "_rule_error", (EINVAL, error.to_string(), name, error.line, error.column))
 }

@@ -8,6 +8,7 @@ mod daemon;
 mod destination;
 mod drain;
 mod error;
+mod held;
 mod lock;
 mod log;
 mod overview;

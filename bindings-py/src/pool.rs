@@ -1,7 +1,5 @@
 //! Pools of real servers.
 
-use std::sync::{Mutex, PoisonError};
-
 use ipvs_core::{InvalidArgument, PoolConfig, PoolEvent, WEIGHT_MAX};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -9,6 +7,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::argument::{items, keyword_name, number, optional, switch, text, unknown};
 use crate::destination::{Address, NO_SETTINGS, destination};
 use crate::error::invalid;
+use crate::held::Held;
 use crate::python::{member, record};
 use crate::service::settings;
 use crate::table::{Plan, Table};
@@ -24,7 +23,7 @@ use crate::table::{Plan, Table};
 ///
 /// Threads may share a pool. What follows from two facts is to be done in their order; `Client.reconcile` mends what was not.
 #[pyclass(frozen, module = "ipvs")]
-pub(crate) struct Pool(Mutex<ipvs_core::Pool>);
+pub(crate) struct Pool(Held<ipvs_core::Pool>);
 
 /// What follows from a fact, for `Client.follow`. It is true if anything does.
 #[pyclass(frozen, module = "ipvs")]
@@ -36,8 +35,12 @@ pub(crate) struct PoolChanges {
 
 impl Pool {
     /// Does something with it while other Python threads run: another one may hold it during an exchange.
-    pub fn with<T: Send>(&self, python: Python<'_>, work: impl FnOnce(&mut ipvs_core::Pool) -> T + Send) -> T {
-        python.detach(|| work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)))
+    pub fn with<T: Send>(
+        &self,
+        python: Python<'_>,
+        work: impl FnOnce(&mut ipvs_core::Pool) -> T + Send,
+    ) -> PyResult<T> {
+        self.0.with(python, work)
     }
 
     /// Takes a fact in. What happened is the reason of what follows, or else the fact.
@@ -47,7 +50,7 @@ impl Pool {
         fact: &str,
         change: impl FnOnce(&mut ipvs_core::Pool) -> Result<ipvs_core::PoolChanges, InvalidArgument> + Send,
     ) -> PyResult<PoolChanges> {
-        let changes = self.with(python, change).map_err(|error| invalid(python, &error))?;
+        let changes = self.with(python, change)?.map_err(|error| invalid(python, &error))?;
         let events: Vec<_> = changes.events.iter().map(ToString::to_string).collect();
         let reason = if events.is_empty() { fact.to_owned() } else { events.join(", ") };
         Ok(PoolChanges { changes, reason })
@@ -90,7 +93,7 @@ impl Pool {
     )]
     fn new(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let pool = ipvs_core::Pool::new(config(python, settings)?).map_err(|error| invalid(python, &error))?;
-        Ok(Self(Mutex::new(pool)))
+        Ok(Self(Held::new(pool)))
     }
 
     /// Takes in the result of a check of a server.
@@ -119,8 +122,8 @@ impl Pool {
     }
 
     /// The Table that it wants.
-    fn table(&self, python: Python<'_>) -> Table {
-        Table(self.with(python, |pool| pool.table()))
+    fn table(&self, python: Python<'_>) -> PyResult<Table> {
+        self.with(python, |pool| pool.table()).map(Table)
     }
 
     /// What is known of each server: a list of `ServerState`.
@@ -130,18 +133,18 @@ impl Pool {
                 (server.address.to_string(), state.is_up, state.weight.unwrap_or(server.weight))
             };
             pool.servers().map(state).collect()
-        });
+        })?;
         servers.into_iter().map(|server| record(python, "ServerState", server)).collect()
     }
 
     /// Whether enough servers are well.
     #[getter]
-    fn has_quorum(&self, python: Python<'_>) -> bool {
+    fn has_quorum(&self, python: Python<'_>) -> PyResult<bool> {
         self.with(python, |pool| pool.has_quorum())
     }
 
     /// What is known, as text for a file: a line for the quorum and one for each server.
-    fn state(&self, python: Python<'_>) -> String {
+    fn state(&self, python: Python<'_>) -> PyResult<String> {
         self.with(python, |pool| pool.state())
     }
 
@@ -149,10 +152,10 @@ impl Pool {
     /// over. Nothing is taken over if a line is not one of those.
     fn adopt_state(&self, python: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<()> {
         let text = self::text("text", text)?;
-        self.with(python, |pool| pool.adopt_state(text)).map_err(|error| invalid(python, &error))
+        self.with(python, |pool| pool.adopt_state(text))?.map_err(|error| invalid(python, &error))
     }
 
-    fn __repr__(&self, python: Python<'_>) -> String {
+    fn __repr__(&self, python: Python<'_>) -> PyResult<String> {
         self.with(python, |pool| {
             let ids: Vec<_> = pool.config().services.iter().map(|service| service.id.to_string()).collect();
             let up = pool.servers().filter(|(_, state)| state.is_up).count();

@@ -5,7 +5,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{IntoPyDict, PyBool, PyDict, PyString};
 
-use crate::argument::{is_pythons, outside, text, wrong_type};
+use crate::argument::{is_bool, is_pythons, outside, text, wrong_type};
 use crate::error::invalid;
 
 /// Every setting known here: its name, and what it does.
@@ -51,6 +51,7 @@ pub(crate) fn from_python(name: &'static str, value: &Bound<'_, PyAny>) -> PyRes
 /// A whole number, if it is one.
 fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     match value.extract() {
+        _ if is_bool(value) => Ok(None),
         Ok(number) => Ok(Some(number)),
         Err(error) if is_pythons::<PyOverflowError>(&error, value) => {
             Err(outside("value", value, "not within 64 bits"))

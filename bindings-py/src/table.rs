@@ -29,7 +29,7 @@ pub(crate) fn table(value: &Bound<'_, PyAny>) -> PyResult<ipvs_core::Table> {
         Ok(table.get().0.clone())
     } else if value.is_instance_of::<PyString>() {
         let (python, text) = (value.py(), text("table", value)?);
-        python.detach(|| ipvs_core::Table::wanted_by_rules(text)).map_err(|error| rule_error(python, &error))
+        python.detach(|| ipvs_core::Table::wanted_by_rules(text)).map_err(|error| rule_error(python, "table", &error))
     } else {
         from_pairs("table", "a Table, rules as a str or an iterable of pairs", value)
     }
@@ -65,7 +65,7 @@ impl Table {
     fn from_rules(python: Python<'_>, text: &Bound<'_, PyAny>) -> PyResult<Self> {
         let text = self::text("text", text)?;
         let table = python.detach(|| ipvs_core::Table::from_rules(text));
-        table.map(Self).map_err(|error| rule_error(python, &error))
+        table.map(Self).map_err(|error| rule_error(python, "text", &error))
     }
 
     /// The rules that make it of an empty table, a line each.

@@ -1,15 +1,18 @@
 //! What changed from one look at the table to the next.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ipvs_core::{Change, Client, FieldChange};
+use ipvs_core::{Change, Client, Error, FieldChange, Operation};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 use crate::destination::Destination;
 use crate::error::raise;
+use crate::held::Held;
+use crate::log::log;
 use crate::python::{member, record, sleep};
 use crate::service::Service;
 
@@ -20,7 +23,7 @@ pub(crate) struct Watch {
     /// It lives as long as one of its watches.
     client: Arc<Client>,
     interval: Duration,
-    seen: Mutex<Seen>,
+    seen: Held<Seen>,
 }
 
 struct Seen {
@@ -32,20 +35,23 @@ struct Seen {
 impl Watch {
     /// The first look has been.
     pub fn new(client: Arc<Client>, interval: Duration, watch: ipvs_core::Watch) -> Self {
-        Self { client, interval, seen: Mutex::new(Seen { watch, rest: VecDeque::new() }) }
+        Self { client, interval, seen: Held::new(Seen { watch, rest: VecDeque::new() }) }
     }
 
     /// Works on what was seen, after another look if asked, while other Python threads run.
     fn seen<T: Send>(&self, python: Python<'_>, again: bool, take: impl FnOnce(&mut Seen) -> T + Send) -> PyResult<T> {
-        let work = || {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = |seen: &mut Seen| {
             if again {
                 let changes = seen.watch.look(&self.client)?;
                 seen.rest.extend(changes);
             }
-            Ok(take(&mut seen))
+            Ok(take(seen))
         };
-        python.detach(work).map_err(|error| raise(python, &error))
+        let result = self.seen.with(python, work)?;
+        if again {
+            log(python, &Operation::Services, result.as_ref().err().map(|error: &Error| error as &dyn Display))?;
+        }
+        result.map_err(|error| raise(python, &error))
     }
 }
 

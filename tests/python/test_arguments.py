@@ -44,7 +44,7 @@ VALUES: list[tuple[Make, str]] = [
     (lambda: ipvs.Service("tcp://10.0.0.1:0"), "port: 0 means every port"),
     (lambda: ipvs.Destination("192.168.1.10"), "destination: '192.168.1.10' is not an address"),
     (lambda: ipvs.Destination(address="192.168.1.10"), "destination: give the destination's address and its port"),
-    (lambda: ipvs.Destination(REAL, weight=2147483648), "weight: 2147483648 is above 2147483647"),
+    (lambda: ipvs.Destination(REAL, weight=2147483648), "weight: 2147483648 is not within 0 to 2147483647"),
     (lambda: ipvs.Destination(REAL, weight=10**30), "weight: 1000000000000000000000000000000 is not within 0 to"),
     (lambda: ipvs.Destination(REAL, forwarding="nat"), "forwarding: 'nat' is none of masquerade, tunnel"),
     (lambda: ipvs.Destination(REAL, forwarding="masquerade", tunnel="gre"), "tunnel: masquerade has none"),
@@ -84,7 +84,7 @@ VALUES: list[tuple[Make, str]] = [
     (lambda: ipvs.Pool(services=[SERVICE], hysteresis=1), "hysteresis: 1 is not below the quorum 1"),
     (lambda: ipvs.Pool(services=[SERVICE], rise=-1), "rise: -1 is not within 0 to 4294967295"),
     (lambda: POOL.checked("192.168.1.9:80", is_well=True), "server: the pool has no server 192.168.1.9:80"),
-    (lambda: POOL.set_weight(REAL, 2**31), "weight: 2147483648 is above 2147483647"),
+    (lambda: POOL.set_weight(REAL, 2**31), "weight: 2147483648 is not within 0 to 2147483647"),
     (lambda: POOL.adopt_state("x"), "state: 'x' is no line of a pool's state"),
 ]
 
@@ -111,6 +111,8 @@ TYPES: list[tuple[Make, str]] = [
     (lambda: ipvs.Client().set_setting("conntrack", 1.5), "value: a bool, an int, a tuple of two or a str"),  # type: ignore[arg-type]
     (lambda: ipvs.Destination(REAL, weight="5"), "weight: an int is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Destination(REAL, tunnel=5), "tunnel: a Tunnel or the str of its type is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client(timeout=True), "timeout: a number of seconds is needed, not bool"),
+    (lambda: ipvs.Client().set_setting("sync_threshold", (True, 50)), "value: an int in the tuple is needed, not bool"),
     (lambda: ipvs.Service(WEB, persistence_timeout=True), "persistence_timeout: an int is needed, not bool"),
     (lambda: ipvs.Command.add_service(WEB), "service: a Service with its settings is needed, not str"),  # type: ignore[arg-type]
     (lambda: ipvs.Command.delete_service(80), "service: a Service or the str of an id is needed, not int"),  # type: ignore[arg-type]

@@ -249,6 +249,30 @@ def test_a_pool_with_another_first_service_goes_on(start: Start, check: Check, c
     assert [change.service for change in watch.look()] == [MAIL, MAIL]
 
 
+def test_rise_and_fall_are_those_of_the_file(start: Start, check: Check, config: Path) -> None:
+    """One result is enough, or a million are not."""
+    start("127.0.0.12")
+    gone, there = "127.0.0.11:8080", "127.0.0.12:8080"
+    pools = [
+        (gone, "fall = 1"),
+        (gone, "fall = 1000000"),
+        (there, "alpha = true\nrise = 1"),
+        (there, "alpha = true\nrise = 1000000"),
+    ]
+    config.write_text(
+        "interval = 0.05\n"
+        + "".join(
+            f'[[pool]]\nservices = [{{ id = "tcp://10.0.0.1:{port}" }}]\n'
+            f'servers = [{{ id = "{server}" }}]\n{settings}\n'
+            'check = { kind = "tcp", timeout = 0.5 }\n'
+            for port, (server, settings) in enumerate(pools, 1)
+        )
+    )
+    check()
+    tables: list[dict[str, int]] = [{}, {gone: 1}, {there: 1}, {}]
+    wait_for({f"tcp://10.0.0.1:{port}": table for port, table in enumerate(tables, 1)})
+
+
 def test_what_is_refused_takes_nothing_s_place(check: Check, config: Path, log: Path) -> None:
     """A service stays until what replaces it is there, and then it goes."""
     config.write_text('interval = 0.05\n[[pool]]\nservices = [{ id = "fwmark:7" }]\nservers = []\n')

@@ -9,6 +9,7 @@ import os
 import pickle
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -271,6 +272,31 @@ def test_a_drain_waits(lb: ipvs.Client, witness: Witness, datagram: tuple[str, s
     assert states == ["waiting", "deadline-passed"]
     assert 0.5 <= time.monotonic() - start < 10
     assert len(witness()) == 1
+
+
+@pytest.mark.parametrize(
+    ("persistence", "waits", "ends"),
+    [(None, {"inactive": True}, {"persistent": True}), (300, {"persistent": True}, {})],
+)
+def test_a_drain_waits_for_what_it_is_told(
+    lb: ipvs.Client, persistence: int | None, waits: dict[str, bool], ends: dict[str, bool]
+) -> None:
+    """An inactive connection, and a client that persistence binds, are waited for each by its own option."""
+    service = ipvs.Service("tcp://127.0.0.2:8080", persistence_timeout=persistence)
+    real, bound = "127.0.0.1:8081", int(persistence is not None)
+    with socket.create_server(("127.0.0.1", 8081)) as server:
+        lb.apply([(service, [ipvs.Destination(real, forwarding="masquerade")])]).check()
+        with socket.create_connection(("127.0.0.2", 8080)) as client, server.accept()[0]:
+            # It is reset at the end, and the kernel remembers it for ten seconds.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            assert lb.destinations(service)[0].persistent_connections == bound
+            drain = lb.drain(service, real)
+            assert drain.step() == ("waiting", 1, 0, bound)
+            assert drain.cancel()
+    drain = lb.drain(service, real, **waits)
+    assert drain.step() == ("waiting", 0, 1, bound)
+    assert drain.cancel()
+    assert lb.drain(service, real, **ends).step().state is ipvs.DrainState.DRAINED
 
 
 def test_a_drain_that_others_end(lb: ipvs.Client, datagram: tuple[str, str]) -> None:

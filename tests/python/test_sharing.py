@@ -35,7 +35,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "set_sync_role": (None,),
     "run": (ipvs.Command.flush(),),
     "batch": ([ipvs.Command.flush()],),
-    **dict.fromkeys(["restore", "plan", "apply"], ("",)),
+    "restore": ("",),
+    **dict.fromkeys(["plan", "apply"], ("-C",)),
     **dict.fromkeys(["adopt", "reconcile"], (POOL,)),
     "follow": (POOL, POOL.set_weight(REAL, 7)),
 }
@@ -262,8 +263,9 @@ def call_all(lb: ipvs.Client, after: Callable[[str], None]) -> None:
 def test_a_log_that_asks_the_client(lb: ipvs.Client, handle: Handle) -> None:
     """Nothing is held while Python logs."""
     handler = handle(lambda: (lb.info(), POOL.state()))
+    before = handler.seen
     call_all(lb, lambda _: None)
-    assert handler.seen > len(methods())
+    assert handler.seen > before
     drains: list[ipvs.Drain] = []
     handler = handle(lambda: [(drain.step(), drain.cancel()) for drain in drains])
     drains.append(lb.drain(WEB, REAL))

@@ -170,7 +170,10 @@ class Locked(Error, BlockingIOError):
 
 
 class RuleError(InvalidArgument):
-    """A line is no rule; nothing was sent. `line` and `column` say where, both from 1; `column` may be None."""
+    """A line is no rule; nothing was sent. `line` and `column` say where, both from 1.
+
+    `column` is None if it is the whole line, and `line` too if it is all of the rules.
+    """
 
     column: int | None = None
 
@@ -194,10 +197,10 @@ def _invalid(number: int, message: str, field: str) -> InvalidArgument:
     return error
 
 
-def _rule_error(number: int, message: str, line: int, column: int | None) -> RuleError:
+def _rule_error(number: int, message: str, field: str, line: int | None, column: int | None) -> RuleError:
     """Make the exception for a line that is no rule."""
     error = RuleError(number, message)
-    error.field = "text"
+    error.field = field
     error.line = line
     error.column = column
     return error
