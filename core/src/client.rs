@@ -150,7 +150,7 @@ impl Client {
                 Some(name) => Some(Namespace::open(name).map_err(|error| {
                     Error::new(Operation::Connect, ErrorKind::Namespace { name: name.clone(), error })
                 })?),
-                None => Namespace::current(),
+                None => Namespace::current().map_err(|error| Error::new(Operation::Connect, ErrorKind::Io(error)))?,
             };
         let connector = Connector::new(options.timeout, options.load_module, namespace);
         let client = Self { connector, knows_tunnels: AtomicBool::new(false) };
@@ -508,19 +508,22 @@ impl Client {
     }
 
     /// The settings of the services that a scope names. Where those are single services, each is asked for, and none can be
-    /// missed as in a listing.
+    /// missed as in a listing; a listing within which others may have changed the table is read twice.
     pub fn current_table(&self, scope: &Scope) -> Result<Table, Error> {
-        let services = match scope.ids() {
-            Some(ids) => {
-                let entries = ids.iter().filter_map(|id| self.service_if_any(id).transpose());
-                entries.map(|entry| Ok(entry?.service)).collect::<Result<_, Error>>()?
-            }
-            None => self.service_settings()?,
+        let services = if let Some(ids) = scope.ids() {
+            let entries = ids.iter().filter_map(|id| self.service_if_any(id).transpose());
+            entries.map(|entry| Ok(entry?.service)).collect::<Result<_, Error>>()?
+        } else {
+            let parse = |message: &[u8]| parse_service(message).map(|entry| entry.service);
+            self.many_surely(Operation::Services, Request::GetServices, parse, |service| service.id)?
         };
         let mut table = Table::new();
         for service in services.into_iter().filter(|service| scope.contains(&service.id)) {
-            let destinations = self.destinations_or_none(Operation::Destinations(service.id), &service.id)?;
-            table.insert(service, destinations.into_iter().map(|entry| entry.destination));
+            let operation = Operation::Destinations(service.id);
+            let parse = |message: &[u8]| parse_destination(message, service.id.family()).map(|entry| entry.destination);
+            let request = Request::GetDestinations(&service.id);
+            let destinations = self.many_surely(operation, request, parse, |destination| destination.address)?;
+            table.insert(service.clone(), destinations);
         }
         Ok(table)
     }
@@ -639,6 +642,17 @@ impl Client {
         parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
         key: impl Fn(&T) -> K,
     ) -> Result<Vec<T>, Error> {
+        Ok(self.listing(operation, request, parse, key)?.0)
+    }
+
+    /// The same, and whether others may have changed the table within it.
+    fn listing<T, K: Ord>(
+        &self,
+        operation: Operation,
+        request: Request<'_>,
+        parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<(Vec<T>, bool), Error> {
         let mut answers = Vec::new();
         let result = self.connector.exchange(request, Mode::Dump, |message| {
             answers.push(parse(message)?);
@@ -646,10 +660,28 @@ impl Client {
         });
         let datagrams = result.map_err(|failure| self.failed(operation, failure))?;
         // The last one says that it is the end. The kernel lets others change the table between two, not within one.
-        if datagrams > 2 {
+        let is_cut = datagrams > 2;
+        if is_cut {
             keep_first(&mut answers, key);
         }
         answers.shrink_to_fit();
+        Ok((answers, is_cut))
+    }
+
+    /// The same, read once more if others may have changed the table within it: what they push aside is missing then, and what is
+    /// not seen is not deleted.
+    fn many_surely<T, K: Ord>(
+        &self,
+        operation: Operation,
+        request: Request<'_>,
+        parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
+        key: impl Fn(&T) -> K,
+    ) -> Result<Vec<T>, Error> {
+        let (mut answers, is_cut) = self.listing(operation, request, &parse, &key)?;
+        if is_cut {
+            answers.extend(self.listing(operation, request, parse, &key)?.0);
+            keep_first(&mut answers, key);
+        }
         Ok(answers)
     }
 

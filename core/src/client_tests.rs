@@ -691,6 +691,28 @@ fn a_daemon_for_another_group_is_another_one() {
 }
 
 #[test]
+fn what_one_listing_misses_is_deleted_all_the_same() {
+    let service = |mark: u32| Service::new(format!("fwmark:{mark}").parse().unwrap()).with_scheduler("rr");
+    let mut looks = 0;
+    let (transport, kernel) = kernel(30, move |command| match command {
+        GET_SERVICE => {
+            looks += 1;
+            let last = if looks == 1 { 3 } else { 4 };
+            Say::Replies((1..=last).map(|mark| emitted(&Command::AddService(service(mark)))).collect())
+        }
+        GET_DEST => Say::Replies(Vec::new()),
+        _ => Say::Done,
+    });
+    let client = client([transport]);
+    let mut wanted = Table::new();
+    (1..=3).for_each(|mark| wanted.insert(service(mark), []));
+    let applied = client.apply(&wanted, &ApplyOptions::default()).unwrap();
+    assert_eq!(applied.done, [Command::DeleteService(service(4).id)]);
+    drop(client);
+    assert!(kernel.join().unwrap().contains(&(30, DEL_SERVICE)));
+}
+
+#[test]
 fn an_apply_that_is_interrupted_says_what_became_of_each_command() {
     let mut barriers = 0;
     let (kernel, asked) = kernel(30, move |command| match command {
