@@ -189,9 +189,14 @@ fn wait(child: &mut Child, deadline: &mut Deadline) -> Result<bool, Failure> {
             Err(_) => return Ok(true),
         }
         if let Err(failure) = deadline.left() {
-            // It may not die at once, where it waits inside the kernel, and so it is not waited for.
             let _ = child.kill();
-            let _ = child.try_wait();
+            // It may not die at once, where it waits inside the kernel, and so it is not waited for any longer.
+            for _ in 0..20 {
+                if !matches!(child.try_wait(), Ok(None)) {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
             return Err(failure);
         }
         thread::sleep(Duration::from_millis(5));

@@ -19,7 +19,8 @@ const NAME: &str = "ipvs/pools";
 /// Programs that change IPVS tables by themselves, as the kernel names them: 15 bytes at most.
 const OTHERS: [&str; 4] = ["keepalived", "ldirectord", "kube-proxy", "surealived"];
 
-/// The lock of a network namespace, held until it is dropped or the process ends.
+/// The lock of a network namespace, held until it is dropped or the process ends. A child that was forked meanwhile holds it too, until
+/// it runs another program or ends.
 #[derive(Debug)]
 #[must_use = "it is held only until it is dropped"]
 pub struct NamespaceLock {

@@ -388,15 +388,17 @@ impl Pool {
         let (mut states, mut has_quorum) = (self.states.clone(), self.has_quorum);
         for line in text.lines() {
             let wrong = || InvalidArgument::new("state", format!("'{line}' is no line of a pool's state"));
-            let mut words = line.split(' ');
-            let mut next = || words.next().ok_or_else(wrong);
-            let (name, is_up) = (next()?, parse_up(next()?).ok_or_else(wrong)?);
-            if name == "quorum" {
-                has_quorum = is_up;
-                continue;
-            }
+            let words: Vec<_> = line.split(' ').collect();
+            let (name, is_up, weight) = match words[..] {
+                ["quorum", is_up] => {
+                    has_quorum = parse_up(is_up).ok_or_else(wrong)?;
+                    continue;
+                }
+                [name, is_up, weight] => (name, parse_up(is_up).ok_or_else(wrong)?, weight),
+                _ => return Err(wrong()),
+            };
             let address: SocketAddr = name.parse().map_err(|_| wrong())?;
-            let weight = match next()? {
+            let weight = match weight {
                 "-" => None,
                 number => Some(number.parse().map_err(|_| wrong())?),
             };

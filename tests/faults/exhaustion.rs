@@ -4,6 +4,9 @@ use std::fs::File;
 
 use ipvs_core::{Client, Command, ErrorKind, Options, Outcome, Role, Service, SyncDaemon};
 
+use rustix::net::sockopt::socket_recv_buffer_size;
+use rustix::net::{AddressFamily, SocketType, socket};
+
 use crate::alone;
 use crate::namespace::{built, run, run_with_input};
 
@@ -21,7 +24,9 @@ fn a_receive_buffer_of_4_kb_loses_no_answer_of_a_batch_of_which_half_fails() {
     let before = outside("sysctl --values net.core.rmem_default");
     outside("sysctl --quiet net.core.rmem_default=4096");
     let client = Client::connect();
+    let room = socket(AddressFamily::NETLINK, SocketType::RAW, None).and_then(socket_recv_buffer_size);
     outside(&format!("sysctl --quiet net.core.rmem_default={before}"));
+    assert_eq!(room, Ok(4096));
     let client = client.unwrap();
     // Each is there already when it comes the second time.
     let commands: Vec<_> = (0..10_000).map(|number| Command::AddService(service(number / 2))).collect();
@@ -56,7 +61,7 @@ fn without_descriptors_a_client_works_on_and_a_new_one_says_so() {
     let served = client.services().map(|services| services.len());
     let added = client.add_service(&service(2));
     let refused = Client::connect().map(|_| ());
-    let lazy = Client::connect_with(&Options::default().with_lazy(true)).and_then(|client| client.info());
+    let lazy = Client::connect_with(&Options::default().with_lazy(true));
     let connections = client.connections().map(|_| ());
     let total_stats = client.total_stats().map(|_| ());
     let overview = Client::overview().map(|_| ());
@@ -87,12 +92,17 @@ fn a_memory_limit_ends_a_listing_and_touches_nothing() {
     assert!(client.batch(&commands).unwrap().is_done());
     let ipvsadm = built("ipvsadm");
     let limited = |kilobytes: u32| {
-        run("bash", ["-c", &format!("ulimit -v {kilobytes}; exec {} -S -n --wait 60 | wc -l", ipvsadm.display())])
+        let line = format!("set -o pipefail; ulimit -v {kilobytes}; {} -S -n --wait 60 | wc -l", ipvsadm.display());
+        run("bash", ["-c", &line])
     };
     let statuses = [6, 8, 10, 12, 16, 24, 32, 512].map(|megabytes| limited(megabytes * 1024));
     let told = |text: &str| statuses.iter().filter(|ran| ran.stderr.contains(text)).count();
     println!("of {} limits {} said that there is no memory", statuses.len(), told("memory allocation of"));
     assert!(told("memory allocation of") > 0, "{statuses:?}");
+    for ran in statuses.iter().filter(|ran| ran.stderr.contains("memory allocation of")) {
+        // By SIGABRT.
+        assert_eq!(ran.status, Some(134), "{ran:?}");
+    }
     assert!(statuses.iter().any(|ran| ran.stdout.trim() == "20000"), "{statuses:?}");
     assert_eq!(namespace.witness().len(), 20_000);
 }

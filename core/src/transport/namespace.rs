@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Where `ip netns add` puts namespaces.
@@ -34,9 +35,16 @@ impl Namespace {
         Ok(Self { file, name: Some(path.display().to_string()) })
     }
 
-    /// The namespace of the calling thread; nothing where `/proc` is out of reach, as after a chroot.
-    pub fn current() -> Option<Self> {
-        Some(Self { file: File::open(CURRENT).ok()?, name: None })
+    /// The namespace of the calling thread; nothing where `/proc` is out of reach, as after a chroot. That there is no room for
+    /// another file is an error, as it would be forgotten then where the thread was.
+    pub fn current() -> io::Result<Option<Self>> {
+        match File::open(CURRENT) {
+            Ok(file) => Ok(Some(Self { file, name: None })),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => Err(error),
+                _ => Ok(None),
+            },
+        }
     }
 
     /// What people call it.
