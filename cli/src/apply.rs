@@ -3,17 +3,16 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ipvs_core::rules::{Apply, RuleDisplay};
 use ipvs_core::{Applied, Client, Command, Options, Table};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag;
 
 use crate::hint::Hints;
 use crate::log::Log;
 use crate::names::Names;
-use crate::restore::{Place, ignored_signals, read_input, read_lines};
+use crate::restore::{Place, end_at_once, ignored_signals, read_input, read_lines};
 use crate::{FAILED, Failure, Program, UNCHANGED};
 
 /// Applies the rules of standard input.
@@ -32,9 +31,10 @@ pub(crate) fn apply(
         write!(output, "{plan}")?;
         return if plan.is_empty() { unchanged() } else { Ok(()) };
     }
-    finish_at_signal().map_err(Failure::Input)?;
+    let is_over = finish_at_signal().map_err(Failure::Input)?;
     let applied = client.apply(&wanted, &how.options)?;
     log(&applied, how, options);
+    is_over.store(true, Ordering::Release);
     report(program, how, &applied, options);
     if let Some(error) = applied.interrupted {
         return Err(error.into());
@@ -66,13 +66,13 @@ fn wanted_table(program: Program, names: &Names) -> Result<Table, Failure> {
 }
 
 /// From here on a signal does not end the program, which would leave a part of the table applied and nothing said: it is as
-/// good as done, since every wait for the kernel has an end, unless it was asked to have none.
-fn finish_at_signal() -> io::Result<()> {
-    let ignored = ignored_signals()?;
-    for signal in [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0) {
-        flag::register(signal, Arc::new(AtomicBool::new(false)))?;
-    }
-    Ok(())
+/// good as done, since every wait for the kernel has an end, unless it was asked to have none. It ends the program again once
+/// this is true, and only what was done is still to be told.
+fn finish_at_signal() -> io::Result<Arc<AtomicBool>> {
+    let (ignored, is_over) = (ignored_signals()?, Arc::default());
+    let signals = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+    end_at_once(signals, &is_over)?;
+    Ok(is_over)
 }
 
 fn deletes(command: &Command) -> bool {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -10,11 +11,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipvs_core::rules;
 use ipvs_core::{Client, Command, Destination, Drain, DrainProgress, DrainState, Error, Options};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::hint::hint;
 use crate::log::Log;
-use crate::restore::ignored_signals;
+use crate::restore::{end_at_once, ignored_signals};
 use crate::{FAILED, Failure, Program};
 
 /// How often it is looked at.
@@ -45,10 +47,15 @@ pub(crate) fn drain(program: Program, what: &rules::Drain, client: &Client, opti
     }
 }
 
-/// What ends it, but not at once; what it was started to ignore it ignores.
+/// What ends it, the first one not at once; what it was started to ignore it ignores.
 fn signals() -> io::Result<Signals> {
-    let ignored = ignored_signals()?;
-    Signals::new([SIGHUP, SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0))
+    let (ignored, is_second) = (ignored_signals()?, Arc::default());
+    let heard = || [SIGHUP, SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+    end_at_once(heard(), &is_second)?;
+    for signal in heard().filter(|signal| *signal != SIGPIPE) {
+        flag::register(signal, Arc::clone(&is_second))?;
+    }
+    Signals::new(heard())
 }
 
 /// One drain.

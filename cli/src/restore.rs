@@ -14,7 +14,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipvs_core::rules::{Invocation, Line, Restore, RuleError, parse_line};
 use ipvs_core::{Client, Command, Error, Options, Outcome};
-use signal_hook::consts::{SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
 use crate::hint::Hints;
@@ -66,6 +67,10 @@ pub(crate) fn restore(
     match (done, output, status) {
         (Err(failure), ..) => Err(failure),
         (Ok(()), Some(error), 0) => Err(Failure::Output(error)),
+        (Ok(()), Some(error), status) if error.kind() != io::ErrorKind::BrokenPipe => {
+            program.report(&format_args!("cannot write the output: {error}"));
+            Err(Failure::Reported(status))
+        }
         (Ok(()), _, 0) => Ok(()),
         (Ok(()), _, status) => Err(Failure::Reported(status)),
     }
@@ -150,7 +155,7 @@ impl fmt::Display for Tally {
 struct Shared {
     tally: Mutex<Tally>,
     /// A signal came, and the program ends as soon as nobody holds the tally.
-    is_ending: AtomicBool,
+    is_ending: Arc<AtomicBool>,
 }
 
 impl Shared {
@@ -169,10 +174,12 @@ impl Shared {
 
 /// Ends the program at a signal, but between two exchanges with the kernel, and says what was done until then. That nobody
 /// reads its output any more is no reason to end at once, and what it was started to ignore it ignores.
+/// A second signal ends it at once.
 fn tell_at_signal(program: Program, shared: &Arc<Shared>, bar: &ProgressBar) -> Result<(), Failure> {
     let ignored = ignored_signals().map_err(Failure::Input)?;
-    let heard = [SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
-    let mut signals = Signals::new(heard).map_err(Failure::Input)?;
+    let heard = || [SIGHUP, SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
+    end_at_once(heard(), &shared.is_ending).map_err(Failure::Input)?;
+    let mut signals = Signals::new(heard()).map_err(Failure::Input)?;
     let (shared, bar) = (Arc::clone(shared), bar.clone());
     let wait = move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGPIPE) {
@@ -189,6 +196,14 @@ fn tell_at_signal(program: Program, shared: &Arc<Shared>, bar: &ProgressBar) -> 
         }
     };
     new_thread().spawn(wait).map(drop).map_err(Failure::Input)
+}
+
+/// Ends the program at one of these signals once this is true: who is told what was done may never read it.
+pub(crate) fn end_at_once(signals: impl Iterator<Item = i32>, when: &Arc<AtomicBool>) -> io::Result<()> {
+    for signal in signals.filter(|signal| *signal != SIGPIPE) {
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(when))?;
+    }
+    Ok(())
 }
 
 /// The signals that the process was started to ignore, as a shell's `trap '' INT` and `nohup` have it: a bit for each.

@@ -59,7 +59,9 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    File::open(folder)?.sync_all()
+    // It is replaced, whether or not the folder can be read, and written to the disk now.
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// The file that is there, by the path that a link leads to, for that is what is replaced; nothing if there is none.

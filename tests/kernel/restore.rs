@@ -205,7 +205,9 @@ fn whoever_reads_its_output_does_not_cut_it() {
     let namespace = Namespace::enter();
     // The first listing fills the pipe before it is closed, the others find it closed.
     let rules = services(1000) + &"-Ln\n".repeat(3) + "-A -t 10.0.0.1:81 -s rr\n-A -t 10.0.0.1:80 -s rr\n-Ln\n";
-    for to in ["| true", "> /dev/full"] {
+    for (to, told) in
+        [("| true", None), ("> /dev/full", Some("ipvsadm: cannot write the output: No space left on device"))]
+    {
         let line = format!("{{ {} -R; echo $? >&2; }} {to}", built("ipvsadm").display());
         let ran = run_with_input("sh", ["-c", &line], &rules);
         let lines: Vec<&str> = ran.stderr.lines().collect();
@@ -213,10 +215,17 @@ fn whoever_reads_its_output_does_not_cut_it() {
             lines[0].starts_with("ipvsadm: 1005: cannot add service tcp://10.0.0.1:80: it exists already"),
             "{lines:?}"
         );
-        assert_eq!(lines[1..], ["255"]);
+        let (status, others) = lines[1..].split_last().unwrap();
+        assert_eq!((*status, others.len()), ("255", usize::from(told.is_some())), "{lines:?}");
+        assert!(told.is_none_or(|told| others[0].starts_with(told)), "{lines:?}");
         assert_eq!(namespace.witness().len(), 1001);
         namespace.ours("-C").success();
     }
+    // The same where nothing else goes wrong.
+    let line = format!("{} -R > /dev/full; echo $? >&2", built("ipvsadm").display());
+    let ran = run_with_input("sh", ["-c", &line], "-A -t 10.0.0.1:80\n-L -n\n-A -t 10.0.0.1:81\n");
+    assert!(ran.stderr.starts_with("ipvsadm: cannot write the output: No space left on device"), "{ran:?}");
+    assert!(ran.stderr.ends_with("\n255\n") && namespace.witness().len() == 2, "{ran:?}");
 }
 
 #[test]
@@ -273,6 +282,30 @@ fn a_signal_ends_a_restore_whose_output_nobody_reads() {
     coprocess.signal(Signal::TERM);
     assert_eq!(coprocess.error(), "ipvsadm: interrupted; lines up to 3400 were run: 3400 done, 0 refused\n");
     assert_eq!(coprocess.child.wait().unwrap().code(), Some(143));
+}
+
+/// The first signal waits for what is told, and the second does not.
+#[test]
+fn two_signals_end_what_nobody_reads_the_errors_of() {
+    let _namespace = Namespace::enter();
+    let refused = (0..4000).fold(String::new(), |rules, port| rules + &format!("-D -t 10.0.0.1:{port}\n"));
+    let added = (1..4000).fold(String::new(), |rules, mark| rules + &format!("-A -f {mark}\n"));
+    for (arguments, rules, status) in [(&["-R"][..], refused, 129), (&["--apply", "--verbose"], added, 143)] {
+        let mut coprocess = Coprocess::start(arguments);
+        coprocess.send(&rules);
+        coprocess.input = None;
+        let waiting = || ioctl_fionread(coprocess.errors.get_ref()).unwrap();
+        let mut before = 0;
+        while before == 0 || before != waiting() {
+            before = waiting();
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        let signal = if status == 129 { Signal::HUP } else { Signal::TERM };
+        coprocess.signal(signal);
+        std::thread::sleep(Duration::from_millis(500));
+        coprocess.signal(signal);
+        assert_eq!(coprocess.child.wait().unwrap().code(), Some(status), "{arguments:?}");
+    }
 }
 
 #[test]
