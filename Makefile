@@ -15,8 +15,8 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/targets/*.rs)))
 demo: build
 	@$(GUEST) --timeout 180 -- python demo/story.py
 
-# With `-j2` two parts go on at once, each guest on a processor of its own.
-test: test-unit test-guest test-package test-kernel test-kernel-smoke test-python test-lua test-checkers test-proxies test-faults test-fuzz
+# With `-j2` two parts go on at once, each guest on a processor of its own; the longest begin.
+test: test-package test-kernel test-checkers test-faults test-python test-lua test-proxies test-guest test-kernel-smoke test-fuzz test-unit
 
 # Everything below here is a part of the two above.
 
@@ -54,7 +54,7 @@ test-kernels: test-kernel test-debian-kernel debian-kernel
 test-kernel-smoke: build debian-kernel
 	cargo test $(IN_DEBIAN) --package ipvs-tests --test kernel -- --test-threads=1 batch:: destination:: service:: timeouts::
 
-# What is killed, what runs out, what others do meanwhile: four minutes.
+# What is killed, what runs out, what others do meanwhile.
 test-faults: build
 	cargo test --config tests/guest/cargo.toml --package ipvs-tests --test faults
 
