@@ -258,4 +258,31 @@ function TestManners.test_nothing_grows()
     lu.assertEquals(sockets(), open)
 end
 
+-- nginx loads what a request asks for in that request's own coroutine, which is gone with it.
+function TestManners.test_it_may_be_loaded_in_a_coroutine()
+    local said = program.output [[
+        local loaded = coroutine.wrap(function() return require "ipvs" end)
+        local ipvs = loaded()
+        loaded = nil
+        collectgarbage()
+        collectgarbage()
+        local junk = {}
+        for number = 1, 1000 do junk[number] = coroutine.create(function() return number end) end
+        local lb = ipvs.assert(ipvs.connect())
+        ipvs.assert(lb:add_service { id = "fwmark:7" })
+        local within = coroutine.wrap(function()
+            for service in lb:services() do coroutine.yield(service.id) end
+            coroutine.yield(select(2, lb:service "fwmark:8").kind)
+            coroutine.yield(select(2, pcall(lb.add_service, lb, 5)))
+        end)
+        print(within(), within(), (within():match "bad argument #1"))
+        within = nil
+        lb:drain("fwmark:7", "10.9.0.1:80")
+        for _ = 1, 200 do ipvs.connect():info() end
+        collectgarbage()
+        print(lb:delete_service "fwmark:7")
+    ]]
+    lu.assertEquals(said, "fwmark:7\tno_such_service\tbad argument #1\ntrue\n0\n")
+end
+
 os.exit(lu.LuaUnit.run())

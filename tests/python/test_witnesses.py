@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import time
+from contextlib import ExitStack
 from typing import Any
 
 import ipvs
@@ -111,3 +114,27 @@ def test_pyroute2_reads_the_same(lb: ipvs.Client) -> None:
             assert entries == {}
     assert names == {}
     assert seen == sum(len(destinations) for _, destinations in TABLE)
+
+
+def test_rates_are_those_of_debian_s() -> None:
+    """Of traffic in which no two of the five are the same."""
+    lb = ipvs.Client()
+    lb.apply("-A -u 127.0.0.2:5353\n-a -u 127.0.0.2:5353 -r 127.0.0.1:5353 -m\n").check()
+    server = socket.socket(type=socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 5353))
+    end = time.monotonic() + 30
+    found: tuple[int, ...] = (0,) * 5
+    listed: tuple[int, ...] = ()
+    with server, ExitStack() as clients:
+        while not (found == listed and len(set(found)) == 5) and time.monotonic() < end:
+            client = clients.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            for _ in range(40):
+                client.sendto(bytes(100), ("127.0.0.2", 5353))
+                answer = server.recvfrom(200)[1]
+            for _ in range(5):
+                server.sendto(bytes(50), answer)
+            time.sleep(0.2)
+            found = tuple(lb.service("udp://127.0.0.2:5353").stats[5:])
+            ran = subprocess.run(["/usr/sbin/ipvsadm", "-Ln", "--rate"], check=True, capture_output=True, text=True)
+            listed = tuple(int(word) for word in ran.stdout.splitlines()[3].split()[-5:])
+    assert (found, len(set(found))) == (listed, 5)

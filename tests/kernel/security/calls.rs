@@ -90,7 +90,9 @@ print(lb.plan([]), lb.apply([]).is_done, lb.apply(table, rollback=True).is_done,
 pool = ipvs.Pool(services=[web], servers=[real])
 print(lb.adopt(pool).is_done, lb.reconcile(pool).is_done, lb.follow(pool, pool.checked(real, False)).is_done)
 with lb.lock():
-    print(lb.apply(table).is_done, [progress.state for progress in lb.drain(web, real).wait()])
+    drain = lb.drain(web, real) if lb.apply(table).is_done else None
+    print(drain.cancel(), [progress.state for progress in lb.drain(web, real).wait()])
+print(lb.add_destination(web, real), lb.delete_destination(web, real))
 print(lb.remove_destination(web, other), lb.delete_service(web), lb.remove_service(web), lb.flush())
 "#;
 pub const LUA_CALLS: &str = r#"
@@ -140,11 +142,47 @@ try("restore", rules, { clear = true })
 try("batch", { { "zero" } })
 try("apply", "-C")
 try("apply", rules, { rollback = true })
+print(show(ipvs.overview()))
+try "current_table"
+print(#try("plan", "-C").additions)
+local pool = ipvs.assert(ipvs.pool { services = { { id = web, scheduler = "wrr" } }, servers = { { id = real } } })
+try("adopt", pool)
+try("follow", pool, pool:checked(real, false))
+try("reconcile", pool)
+print(#ipvs.assert(ipvs.assert(lb:watch())()))
+try("apply", rules)
 ipvs.assert(ipvs.assert(lb:lock()):close())
+print(ipvs.assert(lb:drain(web, real)):cancel())
 local drain = ipvs.assert(lb:drain(web, real))
 print(ipvs.assert(drain:step()).state)
+try("add_destination", web, { id = real })
+try("delete_destination", web, real)
 try("remove_destination", web, other)
 try("delete_service", web)
 try("remove_service", web)
 try "flush"
 "#;
+
+/// Those of a client, as the definitions for editors have them.
+#[test]
+fn every_method_is_called() {
+    let python = include_str!("../../../bindings-py/python/ipvs/_ipvs.pyi");
+    let python = python.split("\nclass Client").nth(1).unwrap().split("\nclass ").next().unwrap();
+    let lua = include_str!("../../../bindings-lua/ipvs.d.lua");
+    let names = |text: &'static str, before: &'static str| {
+        let names = text.lines().filter_map(move |line| line.strip_prefix(before)?.split('(').next());
+        names.filter(|name| !name.starts_with('_') && *name != "close").collect::<Vec<_>>()
+    };
+    let python: Vec<_> = names(python, "    def ").iter().map(|name| format!("lb.{name}(")).collect();
+    let missing: Vec<_> = python.iter().filter(|call| !PYTHON_CALLS.contains(&**call)).collect();
+    assert!(python.len() > 30 && missing.is_empty(), "{missing:?}");
+    let lua = names(lua, "function client:");
+    let is_called = |name: &&&str| {
+        [format!("lb:{name}("), format!("try \"{name}\""), format!("try(\"{name}\""), format!("\"{name}\", ")]
+            .iter()
+            .any(|call| LUA_CALLS.contains(call))
+            || LUA_CALLS.contains(&format!("\"{name}\" }} do"))
+    };
+    let missing: Vec<_> = lua.iter().filter(|name| !is_called(name)).collect();
+    assert!(lua.len() > 30 && missing.is_empty(), "{missing:?}");
+}
