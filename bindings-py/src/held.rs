@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(1);
 /// what a thread was in the middle of, which nobody gives back there: to wait for it would be for ever.
 pub(crate) struct Held<T> {
     value: Mutex<T>,
-    /// The last one in which a thread had it.
+    /// The last process in which a thread had it.
     process: AtomicU32,
 }
 

@@ -38,19 +38,14 @@ impl Watch {
         Self { client, interval, seen: Held::new(Seen { watch, rest: VecDeque::new() }) }
     }
 
-    /// Works on what was seen, after another look if asked, while other Python threads run.
-    fn seen<T: Send>(&self, python: Python<'_>, again: bool, take: impl FnOnce(&mut Seen) -> T + Send) -> PyResult<T> {
-        let work = |seen: &mut Seen| {
-            if again {
-                let changes = seen.watch.look(&self.client)?;
-                seen.rest.extend(changes);
-            }
-            Ok(take(seen))
-        };
-        let result = self.seen.with(python, work)?;
-        if again {
-            log(python, &Operation::Services, result.as_ref().err().map(|error: &Error| error as &dyn Display))?;
-        }
+    /// Looks again, while other Python threads run.
+    fn look_again(&self, python: Python<'_>) -> PyResult<()> {
+        let result = self.seen.with(python, |seen| {
+            let changes = seen.watch.look(&self.client)?;
+            seen.rest.extend(changes);
+            Ok(())
+        })?;
+        log(python, &Operation::Services, result.as_ref().err().map(|error: &Error| error as &dyn Display))?;
         result.map_err(|error| raise(python, &error))
     }
 }
@@ -62,19 +57,19 @@ impl Watch {
     }
 
     fn __next__<'py>(&self, python: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let mut again = false;
         loop {
-            if let Some(change) = self.seen(python, again, |seen| seen.rest.pop_front())? {
+            if let Some(change) = self.seen.with(python, |seen| seen.rest.pop_front())? {
                 return to_python(python, &change);
             }
-            again = true;
             sleep(python, self.interval)?;
+            self.look_again(python)?;
         }
     }
 
     /// Looks now, without sleeping: the list of all changes that nobody has seen yet.
     fn look<'py>(&self, python: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
-        let changes = self.seen(python, true, |seen| std::mem::take(&mut seen.rest))?;
+        self.look_again(python)?;
+        let changes = self.seen.with(python, |seen| std::mem::take(&mut seen.rest))?;
         changes.iter().map(|change| to_python(python, change)).collect()
     }
 }
