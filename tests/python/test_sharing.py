@@ -263,9 +263,8 @@ def call_all(lb: ipvs.Client, after: Callable[[str], None]) -> None:
 def test_a_log_that_asks_the_client(lb: ipvs.Client, handle: Handle) -> None:
     """Nothing is held while Python logs."""
     handler = handle(lambda: (lb.info(), POOL.state()))
-    before = handler.seen
     call_all(lb, lambda _: None)
-    assert handler.seen > before
+    assert handler.seen > len(methods())
     drains: list[ipvs.Drain] = []
     handler = handle(lambda: [(drain.step(), drain.cancel()) for drain in drains])
     drains.append(lb.drain(WEB, REAL))
