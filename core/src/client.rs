@@ -33,6 +33,11 @@ use crate::{
 const PROC_NET: &str = "/proc/thread-self/net";
 const PROC_SYS: &str = "/proc/sys/net/ipv4/vs";
 
+/// How often a list is read: once, or once more if others may have changed the table within it. What they push aside is missing then,
+/// and what is not seen is not deleted.
+const ONE_LOOK: usize = 1;
+const ANOTHER_IF_CUT: usize = 2;
+
 /// How long an operation waits for the kernel's answer unless told otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -178,13 +183,12 @@ impl Client {
     /// comes or goes is in another network namespace, as the kernel counts those too where it goes on. What it shows twice
     /// is here once.
     pub fn services(&self) -> Result<Vec<ServiceEntry>, Error> {
-        self.many(Operation::Services, Request::GetServices, parse_service, |entry| entry.service.id)
+        self.many(Operation::Services, Request::GetServices, parse_service, |entry| entry.service.id, ONE_LOOK)
     }
 
     /// All services without their counters, in the kernel's order: half the memory of [`services`](Self::services).
     pub fn service_settings(&self) -> Result<Vec<Service>, Error> {
-        let parse = |message: &[u8]| parse_service(message).map(|entry| entry.service);
-        self.many(Operation::Services, Request::GetServices, parse, |service| service.id)
+        self.settings_of_services(ONE_LOOK)
     }
 
     /// One service (`IPVS_CMD_GET_SERVICE`). Error of its own: `NoSuchService`.
@@ -229,7 +233,7 @@ impl Client {
 
     /// The synchronisation daemons that run (`IPVS_CMD_GET_DAEMON`): none, one or both.
     pub fn daemons(&self) -> Result<Vec<SyncDaemon>, Error> {
-        self.many(Operation::Daemons, Request::GetDaemons, parse_daemon, |daemon| daemon.role)
+        self.many(Operation::Daemons, Request::GetDaemons, parse_daemon, |daemon| daemon.role, ONE_LOOK)
     }
 
     /// All connections (`/proc/net/ip_vs_conn`), read as they are asked for, so that millions take no memory. An entry
@@ -514,15 +518,15 @@ impl Client {
             let entries = ids.iter().filter_map(|id| self.service_if_any(id).transpose());
             entries.map(|entry| Ok(entry?.service)).collect::<Result<_, Error>>()?
         } else {
-            let parse = |message: &[u8]| parse_service(message).map(|entry| entry.service);
-            self.many_surely(Operation::Services, Request::GetServices, parse, |service| service.id)?
+            self.settings_of_services(ANOTHER_IF_CUT)?
         };
         let mut table = Table::new();
         for service in services.into_iter().filter(|service| scope.contains(&service.id)) {
             let operation = Operation::Destinations(service.id);
             let parse = |message: &[u8]| parse_destination(message, service.id.family()).map(|entry| entry.destination);
             let request = Request::GetDestinations(&service.id);
-            let destinations = self.many_surely(operation, request, parse, |destination| destination.address)?;
+            let key = |destination: &Destination| destination.address;
+            let destinations = self.many(operation, request, parse, key, ANOTHER_IF_CUT)?;
             table.insert(service.clone(), destinations);
         }
         Ok(table)
@@ -641,48 +645,31 @@ impl Client {
         request: Request<'_>,
         parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
         key: impl Fn(&T) -> K,
+        looks: usize,
     ) -> Result<Vec<T>, Error> {
-        Ok(self.listing(operation, request, parse, key)?.0)
-    }
-
-    /// The same, and whether others may have changed the table within it.
-    fn listing<T, K: Ord>(
-        &self,
-        operation: Operation,
-        request: Request<'_>,
-        parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
-        key: impl Fn(&T) -> K,
-    ) -> Result<(Vec<T>, bool), Error> {
-        let mut answers = Vec::new();
-        let result = self.connector.exchange(request, Mode::Dump, |message| {
-            answers.push(parse(message)?);
-            Ok(())
-        });
-        let datagrams = result.map_err(|failure| self.failed(operation, failure))?;
-        // The last one says that it is the end. The kernel lets others change the table between two, not within one.
-        let is_cut = datagrams > 2;
-        if is_cut {
+        let (mut answers, mut was_cut) = (Vec::new(), false);
+        for _ in 0..looks {
+            let result = self.connector.exchange(request, Mode::Dump, |message| {
+                answers.push(parse(message)?);
+                Ok(())
+            });
+            let datagrams = result.map_err(|failure| self.failed(operation, failure))?;
+            // The last one says that it is the end. The kernel lets others change the table between two, not within one.
+            if datagrams <= 2 {
+                break;
+            }
+            was_cut = true;
+        }
+        if was_cut {
             keep_first(&mut answers, key);
         }
         answers.shrink_to_fit();
-        Ok((answers, is_cut))
+        Ok(answers)
     }
 
-    /// The same, read once more if others may have changed the table within it: what they push aside is missing then, and what is
-    /// not seen is not deleted.
-    fn many_surely<T, K: Ord>(
-        &self,
-        operation: Operation,
-        request: Request<'_>,
-        parse: impl Fn(&[u8]) -> Result<T, DecodeError>,
-        key: impl Fn(&T) -> K,
-    ) -> Result<Vec<T>, Error> {
-        let (mut answers, is_cut) = self.listing(operation, request, &parse, &key)?;
-        if is_cut {
-            answers.extend(self.listing(operation, request, parse, &key)?.0);
-            keep_first(&mut answers, key);
-        }
-        Ok(answers)
+    fn settings_of_services(&self, looks: usize) -> Result<Vec<Service>, Error> {
+        let parse = |message: &[u8]| parse_service(message).map(|entry| entry.service);
+        self.many(Operation::Services, Request::GetServices, parse, |service| service.id, looks)
     }
 
     /// A service that is not there has no destinations.
@@ -693,7 +680,7 @@ impl Client {
     ) -> Result<Vec<DestinationEntry>, Error> {
         let family = id.family();
         let parse = |message: &[u8]| parse_destination(message, family);
-        self.many(operation, Request::GetDestinations(id), parse, |entry| entry.destination.address)
+        self.many(operation, Request::GetDestinations(id), parse, |entry| entry.destination.address, ONE_LOOK)
     }
 
     fn open_proc(&self, operation: Operation, name: &str) -> Result<File, Error> {
@@ -768,7 +755,8 @@ impl Client {
                 continue;
             }
             let operation = command.operation();
-            let listed = self.many(operation, Request::GetDestinations(id), names_tunnel_type, |is_named| *is_named)?;
+            let listed =
+                self.many(operation, Request::GetDestinations(id), names_tunnel_type, |is_named| *is_named, ONE_LOOK)?;
             if listed.contains(&true) {
                 self.knows_tunnels.store(true, Ordering::Relaxed);
             } else if listed.contains(&false) {
