@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::hint::Hints;
 use crate::log::Log;
 use crate::names::Names;
-use crate::restore::{Place, end_at_once, ignored_signals, read_input, read_lines};
+use crate::restore::{Place, end_at_once, not_ignored, read_input, read_lines};
 use crate::{FAILED, Failure, Program, UNCHANGED};
 
 /// Applies the rules of standard input.
@@ -69,9 +69,8 @@ fn wanted_table(program: Program, names: &Names) -> Result<Table, Failure> {
 /// good as done, since every wait for the kernel has an end, unless it was asked to have none. It ends the program again once
 /// this is true, and only what was done is still to be told.
 fn finish_at_signal() -> io::Result<Arc<AtomicBool>> {
-    let (ignored, is_over) = (ignored_signals()?, Arc::default());
-    let signals = [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
-    end_at_once(signals, &is_over)?;
+    let is_over = Arc::default();
+    end_at_once(&not_ignored([SIGHUP, SIGINT, SIGTERM])?, &is_over)?;
     Ok(is_over)
 }
 

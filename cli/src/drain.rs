@@ -16,7 +16,7 @@ use signal_hook::iterator::Signals;
 
 use crate::hint::hint;
 use crate::log::Log;
-use crate::restore::{end_at_once, ignored_signals};
+use crate::restore::{end_at_once, not_ignored};
 use crate::{FAILED, Failure, Program};
 
 /// How often it is looked at.
@@ -49,13 +49,12 @@ pub(crate) fn drain(program: Program, what: &rules::Drain, client: &Client, opti
 
 /// What ends it, the first one not at once; what it was started to ignore it ignores.
 fn signals() -> io::Result<Signals> {
-    let (ignored, is_second) = (ignored_signals()?, Arc::default());
-    let heard = || [SIGHUP, SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
-    end_at_once(heard(), &is_second)?;
-    for signal in heard().filter(|signal| *signal != SIGPIPE) {
-        flag::register(signal, Arc::clone(&is_second))?;
+    let (heard, is_second) = (not_ignored([SIGHUP, SIGINT, SIGTERM, SIGPIPE])?, Arc::default());
+    end_at_once(&heard, &is_second)?;
+    for signal in heard.iter().filter(|signal| **signal != SIGPIPE) {
+        flag::register(*signal, Arc::clone(&is_second))?;
     }
-    Signals::new(heard())
+    Signals::new(heard)
 }
 
 /// One drain.

@@ -176,10 +176,9 @@ impl Shared {
 /// reads its output any more is no reason to end at once, and what it was started to ignore it ignores.
 /// A second signal ends it at once.
 fn tell_at_signal(program: Program, shared: &Arc<Shared>, bar: &ProgressBar) -> Result<(), Failure> {
-    let ignored = ignored_signals().map_err(Failure::Input)?;
-    let heard = || [SIGHUP, SIGINT, SIGTERM, SIGPIPE].into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0);
-    end_at_once(heard(), &shared.is_ending).map_err(Failure::Input)?;
-    let mut signals = Signals::new(heard()).map_err(Failure::Input)?;
+    let heard = not_ignored([SIGHUP, SIGINT, SIGTERM, SIGPIPE]).map_err(Failure::Input)?;
+    end_at_once(&heard, &shared.is_ending).map_err(Failure::Input)?;
+    let mut signals = Signals::new(heard).map_err(Failure::Input)?;
     let (shared, bar) = (Arc::clone(shared), bar.clone());
     let wait = move || {
         if let Some(signal) = signals.forever().find(|signal| *signal != SIGPIPE) {
@@ -199,18 +198,20 @@ fn tell_at_signal(program: Program, shared: &Arc<Shared>, bar: &ProgressBar) -> 
 }
 
 /// Ends the program at one of these signals once this is true: who is told what was done may never read it.
-pub(crate) fn end_at_once(signals: impl Iterator<Item = i32>, when: &Arc<AtomicBool>) -> io::Result<()> {
-    for signal in signals.filter(|signal| *signal != SIGPIPE) {
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(when))?;
+pub(crate) fn end_at_once(signals: &[i32], when: &Arc<AtomicBool>) -> io::Result<()> {
+    for signal in signals.iter().filter(|signal| **signal != SIGPIPE) {
+        flag::register_conditional_shutdown(*signal, 128 + signal, Arc::clone(when))?;
     }
     Ok(())
 }
 
-/// The signals that the process was started to ignore, as a shell's `trap '' INT` and `nohup` have it: a bit for each.
-pub(crate) fn ignored_signals() -> io::Result<u64> {
+/// Those of these signals that the process was not started to ignore, as a shell's `trap '' INT` and `nohup` have it.
+pub(crate) fn not_ignored(signals: impl IntoIterator<Item = i32>) -> io::Result<Vec<i32>> {
     let status = fs::read_to_string("/proc/self/status")?;
+    // A bit for each that is ignored.
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    Ok(mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default())
+    let ignored = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    Ok(signals.into_iter().filter(|signal| ignored & 1 << (signal - 1) == 0).collect())
 }
 
 /// One restore.

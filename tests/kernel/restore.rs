@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::{self, Child, ChildStderr, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
@@ -132,6 +133,16 @@ impl Coprocess {
         let mut line = String::new();
         self.errors.read_line(&mut line).unwrap();
         line
+    }
+}
+
+/// A pipe is full when nothing more comes.
+fn wait_until_full(pipe: &impl AsFd) {
+    let waiting = || ioctl_fionread(pipe).unwrap();
+    let mut before = 0;
+    while before == 0 || before != waiting() {
+        before = waiting();
+        std::thread::sleep(Duration::from_millis(500));
     }
 }
 
@@ -273,12 +284,7 @@ fn a_signal_ends_a_restore_whose_output_nobody_reads() {
     // The listing is more than the pipe holds, and its end less than the program writes at a time.
     coprocess.send(&format!("{}-L -n\n", services(3400)));
     coprocess.input = None;
-    let waiting = || ioctl_fionread(coprocess.output.get_ref()).unwrap();
-    let mut before = 0;
-    while before == 0 || before != waiting() {
-        before = waiting();
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    wait_until_full(coprocess.output.get_ref());
     coprocess.signal(Signal::TERM);
     assert_eq!(coprocess.error(), "ipvsadm: interrupted; lines up to 3400 were run: 3400 done, 0 refused\n");
     assert_eq!(coprocess.child.wait().unwrap().code(), Some(143));
@@ -294,12 +300,7 @@ fn two_signals_end_what_nobody_reads_the_errors_of() {
         let mut coprocess = Coprocess::start(arguments);
         coprocess.send(&rules);
         coprocess.input = None;
-        let waiting = || ioctl_fionread(coprocess.errors.get_ref()).unwrap();
-        let mut before = 0;
-        while before == 0 || before != waiting() {
-            before = waiting();
-            std::thread::sleep(Duration::from_millis(500));
-        }
+        wait_until_full(coprocess.errors.get_ref());
         let signal = if status == 129 { Signal::HUP } else { Signal::TERM };
         coprocess.signal(signal);
         std::thread::sleep(Duration::from_millis(500));
