@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use netlink_packet_core::NLM_F_MULTIPART;
@@ -324,6 +325,57 @@ fn a_barrier_that_comes_late_is_waited_for() {
     assert!(chunk.end.is_ok(), "{chunk:?}");
     assert_eq!(refused(&chunk), [(1, 17)]);
     late.join().unwrap();
+}
+
+/// How many signals have come.
+static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+/// As a host's handler may be: without `SA_RESTART`, so that the kernel ends what the thread waits in with `EINTR`.
+#[expect(unsafe_code, reason = "no crate here sets a handler without SA_RESTART")]
+fn count_signals() {
+    extern "C" fn count(_signal: i32) {
+        SIGNALS.fetch_add(1, Ordering::SeqCst);
+    }
+    let handler = count as extern "C" fn(i32);
+    // SAFETY: the handler only adds to a number, and no bit of a `sigaction` is invalid.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = handler as libc::sighandler_t;
+        assert_eq!(libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()), 0);
+    }
+}
+
+/// Sends a thread twenty signals, a millisecond apart.
+#[expect(unsafe_code, reason = "no crate here sends a signal to a thread")]
+fn interrupt(thread: libc::pthread_t) {
+    let before = SIGNALS.load(Ordering::SeqCst);
+    while SIGNALS.load(Ordering::SeqCst) < before + 20 {
+        // SAFETY: the thread waits for the one that calls this.
+        assert_eq!(unsafe { libc::pthread_kill(thread, libc::SIGUSR1) }, 0);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+#[expect(unsafe_code, reason = "no crate here gives the number that signals are sent to")]
+fn a_system_call_that_a_signal_interrupts_is_made_again() {
+    count_signals();
+    let (mut transport, kernel) = pair();
+    // There is no room for the request, so that it waits in `send`, and then in `poll`.
+    while rustix::net::send(&transport.socket, &[0; 1024], SendFlags::DONTWAIT).is_ok() {}
+    // SAFETY: it only tells who calls.
+    let thread = unsafe { libc::pthread_self() };
+    let other = std::thread::spawn(move || {
+        interrupt(thread);
+        while rustix::net::recv(&kernel, &mut [0; 1024], RecvFlags::DONTWAIT).is_ok() {}
+        interrupt(thread);
+        send(&kernel, &acknowledgement(1, 17), SendFlags::empty()).unwrap();
+        kernel
+    });
+    let answer = ask(&mut transport, Mode::Acknowledge, Some(LONG), |_| Ok(()));
+    other.join().unwrap();
+    assert!(matches!(answer, Err(Failure::Refused(Refusal { errno: 17, .. }))), "{answer:?}");
+    assert!(SIGNALS.load(Ordering::SeqCst) >= 40);
 }
 
 #[test]

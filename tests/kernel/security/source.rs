@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files that say `unsafe`, or allow it: one module of the library, what it takes to start a program, and a test's socket.
+/// Files that say `unsafe`, or allow it: one module of the library, what it takes to start a program, and the tests of the socket.
 const UNSAFE: [&str; 3] = ["cli/src/start.rs", "core/src/process.rs", "core/src/transport/tests.rs"];
 
 #[test]
