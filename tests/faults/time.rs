@@ -1,10 +1,12 @@
 //! The clock on the wall is not the one that deadlines are measured by.
 
+use std::fs::{self, Permissions};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ipvs_core::{ApplyOptions, Client, DrainOptions, DrainState, Table};
+use ipvs_core::{ApplyOptions, Client, DrainOptions, DrainState, ErrorKind, Options, Service, Table};
 use rustix::time::{ClockId, Timespec, clock_settime};
 
 use crate::alone;
@@ -57,4 +59,41 @@ fn a_clock_that_is_set_back_moves_no_deadline() {
         set.join().unwrap();
         set_clock(now + passed);
     }
+}
+
+/// A call's time limit is measured by it too. Where the kernel loads a scheduler, the call takes as long as modprobe, and
+/// another thread's waits for it.
+#[test]
+fn a_clock_that_is_set_back_moves_no_time_limit_of_a_call() {
+    const HELPER: &str = "/proc/sys/kernel/modprobe";
+    let (_alone, _namespace) = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let slow = folder.path().join("modprobe");
+    fs::write(&slow, "#!/bin/sh\nsleep 3\n").unwrap();
+    fs::set_permissions(&slow, Permissions::from_mode(0o755)).unwrap();
+    let limit = Duration::from_secs(1);
+    let client = Client::connect_with(&Options::default().with_timeout(Some(limit))).unwrap();
+    let id = "tcp://127.0.0.2:80".parse().unwrap();
+    let helper = fs::read_to_string(HELPER).unwrap();
+    fs::write(HELPER, slow.to_str().unwrap()).unwrap();
+    let now = SystemTime::now();
+    let begin = Instant::now();
+    let (was_first, listed, passed, added) = thread::scope(|scope| {
+        let adds = scope.spawn(|| client.add_service(&Service::new(id).with_scheduler("absent")));
+        thread::sleep(limit / 2);
+        let lists = scope.spawn(|| {
+            let begin = Instant::now();
+            (client.services(), begin.elapsed())
+        });
+        thread::sleep(limit / 2);
+        set_clock(now - Duration::from_secs(24 * 365 * 3600));
+        let (listed, passed) = lists.join().unwrap();
+        (!adds.is_finished(), listed, passed, adds.join().unwrap())
+    });
+    fs::write(HELPER, helper.trim()).unwrap();
+    set_clock(now + begin.elapsed());
+    assert!(matches!(listed.unwrap_err().kind, ErrorKind::TimedOut(_)), "it waited for the other");
+    assert!(was_first && passed >= limit, "{passed:?}");
+    assert!(matches!(added.unwrap_err().kind, ErrorKind::NoSuchScheduler { .. }));
+    assert_eq!(client.services().unwrap(), []);
 }

@@ -392,6 +392,25 @@ def test_the_lock(lb: ipvs.Client) -> None:
         ipvs.Client().lock()
 
 
+def test_a_forked_child_has_the_lock_too(lb: ipvs.Client) -> None:
+    """Until it ends; a program that is run from there has it not."""
+    with lb.lock():
+        program = subprocess.Popen(["sleep", "60"], close_fds=False)
+        process = os.fork()
+        if process == 0:
+            signal.alarm(60)
+            signal.pause()
+            os._exit(0)
+    with program:
+        with pytest.raises(ipvs.Locked, match=f"process {process} "):
+            lb.lock()
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        lb.lock().close()
+        assert program.poll() is None
+        program.kill()
+
+
 def test_other_writers(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> None:
     """A process with the name of one is found, in this namespace only; who looks after a pool is told of it."""
     assert lb.other_writers() == []

@@ -7,7 +7,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use ipvs_core::{Client, ErrorKind, Options, Service};
+use ipvs_core::{
+    Change, Client, Destination, DrainOptions, DrainState, ErrorKind, Forwarding, Options, Pool, PoolConfig, Service,
+};
 
 const HELPER: &str = "/proc/sys/kernel/modprobe";
 const MODPROBE: &str = "/sbin/modprobe";
@@ -99,6 +101,26 @@ fn a_client_outlives_its_module() {
     let report = client.batch(&commands).unwrap();
     assert!(report.interrupted.is_none());
     assert_eq!(client.services().unwrap().len(), 1000);
+
+    // What looks after a table: a drain says that its destination is gone, a watch what went, and a pool makes it anew.
+    unload(&client);
+    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    let server = Destination::new("192.168.1.1:80".parse().unwrap()).with_forwarding(Forwarding::Masquerade);
+    let config = PoolConfig::new([service(80, "rr")]).with_servers([server.clone()]);
+    let mut pool = Pool::new(config).unwrap();
+    client.adopt(&mut pool).unwrap();
+    let id = service(80, "rr").id;
+    let mut drain = client.drain(&id, &server.address, DrainOptions::default()).unwrap();
+    let mut watch = client.watch().unwrap();
+    unload(&client);
+    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    assert_eq!(drain.step(&client).unwrap().state, DrainState::Gone);
+    let names: Vec<_> = watch.look(&client).unwrap().iter().map(Change::name).collect();
+    assert_eq!(names, ["service_removed"]);
+    assert!(client.reconcile(&pool).unwrap().is_done());
+    let names: Vec<_> = watch.look(&client).unwrap().iter().map(Change::name).collect();
+    assert_eq!(names, ["service_added", "destination_added"]);
+    assert_eq!(client.destinations(&id).unwrap()[0].destination, server);
 
     // Unloaded, the kernel loads it again by itself when it is asked for.
     unload(&client);
