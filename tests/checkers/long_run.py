@@ -49,10 +49,10 @@ class Watched:
         self.memory: list[int] = []
         self.descriptors: list[int] = []
 
-    def look(self) -> None:
+    def look(self, said: Callable[[], str]) -> None:
         """Take a sample."""
         folder = Path("/proc") / str(self.process.pid)
-        assert self.process.poll() is None, f"{self.name} has ended"
+        assert self.process.poll() is None, f"{self.name} has ended:\n{said()}"
         status = (folder / "status").read_text()
         self.memory.append(int(status.split("VmRSS:")[1].split()[0]))
         self.descriptors.append(len(list((folder / "fd").iterdir())))
@@ -192,7 +192,7 @@ class LongRun:
             if time.monotonic() >= sample:
                 sample += PERIOD
                 for watched in self.watched:
-                    watched.look()
+                    watched.look(self.said)
         return number
 
     def is_flat(self) -> bool:

@@ -41,7 +41,7 @@ end
 -- What is none of ours: it takes longer only if the machine or the kernel does.
 local function yardstick()
     for _ = 1, 20 do
-        local file = assert(io.open "/proc/net/ip_vs_stats")
+        local file = assert(io.open "/proc/net/dev")
         file:read "*a"
         file:close()
     end

@@ -20,7 +20,7 @@ DESTINATIONS = 10
 LOAD = 20
 #: Seconds between two rounds: the kernel takes longer for each new destination when it has seen many go.
 PAUSE = 0.2
-YARDSTICK = Path("/proc/net/ip_vs_stats")
+YARDSTICK = Path("/proc/net/dev")
 
 
 def rules(last: int) -> str:
