@@ -229,7 +229,7 @@ function TestManners.test_two_clients_do_not_know_each_other()
     second:close()
 end
 
--- 100,000 calls, with errors among them.
+-- 100,000 calls, with errors among them, on Lua 5.4 and LuaJIT; a tenth of them on the others.
 function TestManners.test_nothing_grows()
     local lb = ipvs.assert(ipvs.connect())
     ipvs.assert(lb:restore("-A -t 10.0.0.1:80\n-a -t 10.0.0.1:80 -r 192.168.1.1:80 -m\n", { clear = true }))
@@ -252,8 +252,10 @@ function TestManners.test_nothing_grows()
     end
     rounds(1000)
     local memory, lua, open = resident(), collectgarbage("count"), sockets()
-    rounds(9000)
-    lu.assertIsTrue(resident() - memory < 1024, ("%.0f KiB more"):format(resident() - memory))
+    local is_long = jit ~= nil or _VERSION == "Lua 5.4"
+    rounds(is_long and 9000 or 900)
+    local most = is_long and 1024 or 256
+    lu.assertIsTrue(resident() - memory < most, ("%.0f KiB more"):format(resident() - memory))
     lu.assertIsTrue(collectgarbage("count") - lua < 64, ("%.0f KiB more in Lua"):format(collectgarbage("count") - lua))
     lu.assertEquals(sockets(), open)
 end

@@ -27,6 +27,8 @@ BUILD = {**os.environ, "CARGO_TARGET_DIR": str(PROJECT / "target")}
 NAMES = ["objects", "arguments", "hostile", "client", "sharing", "errors", "manners", "policy", "witnesses", "guide"]
 #: What makes a release build a quick one.
 QUICK = {"OPT_LEVEL": "0", "LTO": "off", "CODEGEN_UNITS": "16"}
+#: What a checked sum says: there only where sums are checked.
+CHECKED = b"attempt to add with overflow"
 #: How pyo3 is told of a free-threaded Python that is not on this machine.
 FREE_THREADED = """implementation=CPython
 version=3.14
@@ -125,9 +127,8 @@ def test_the_wheel_has_what_it_should(wheel: Path) -> None:
             assert archive.getinfo(name).external_attr >> 16 & stat.S_IXUSR
             # maturin looks into the module only.
             assert max(int(minor) for minor in re.findall(rb"\bGLIBC_2\.(\d+)", archive.read(name))) <= int(TAG[2])
-        # What a checked sum says is there only where sums are checked.
         for name in [*scripts, "ipvs/_ipvs.abi3.so"]:
-            assert b"attempt to add with overflow" in archive.read(name)
+            assert CHECKED in archive.read(name)
         for name in ["LICENSE-MIT", "LICENSE-APACHE"]:
             assert archive.read(f"{information}/licenses/{name}") == (PROJECT / name).read_bytes()
         metadata = archive.read(f"{information}/METADATA").decode()
@@ -185,6 +186,7 @@ def test_cargo_installs_and_removes_the_programs(tmp_path: Path) -> None:
         run("cargo", "install", "--locked", "--path", "cli", *root, *force, cwd=PROJECT, env=BUILD)
         for name in PROGRAMS:
             assert run(programs / name, "--version").startswith(f"{name} {VERSION}: ")
+            assert CHECKED in (programs / name).read_bytes()
     run("cargo", "uninstall", *root, "ipvsadm", env=BUILD)
     assert list(programs.iterdir()) == []
 
