@@ -86,7 +86,7 @@ class _DestinationSettings(TypedDict, total=False):
     lower_threshold: int
 
 class _NamedDestinationSettings(_DestinationSettings, total=False):
-    id: str
+    id: str | tuple[_Address, int]
     address: _Address
     port: int
 
