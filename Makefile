@@ -106,15 +106,15 @@ $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: fuzz-setup
 test-fuzz:
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 
-# Everything that the three faces say to people, on one page: the help, and each message of the kernel's tests and of those of hostile
-# arguments. To be read when messages are changed.
+# Everything that the three faces say to people, on one page: the help, and each message that a test in the guest meets. To be read
+# when messages are changed.
 messages: export IPVS_MESSAGES := $(CURDIR)/target/messages.txt
 messages: build
 	rm -f $(IPVS_MESSAGES)
-	cargo test --package ipvs-tests --test kernel \
-		--config 'target."cfg(all())".runner = ["env", "--chdir=$(CURDIR)", "$(GUEST)", "--"]'
-	$(GUEST) -- python -m pytest tests/python/test_hostile.py -k test_values
-	$(GUEST) -- env -C tests/lua lua5.4 test_hostile.lua -p test_values
+	cargo test --package ipvs-tests --test kernel --test reload --test faults \
+		--config 'target."cfg(all())".runner = ["env", "--chdir=$(CURDIR)", "$(GUEST)", "--timeout", "1800", "--"]'
+	$(GUEST) -- env PYTHONPATH=tests/python python -m pytest --basetemp=/run/pytest -p noted tests/python
+	$(GUEST) -- env LUA_INIT=@$(CURDIR)/tests/lua/noted.lua tests/lua/run 5.4
 	python tests/messages.py $(IPVS_MESSAGES) >target/messages.md
 
 # What of others is built in, by the policy in deny.toml: licences, crates that are there twice, where they are from. The tool is

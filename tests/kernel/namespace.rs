@@ -145,16 +145,16 @@ pub fn ran(mut command: Command) -> Ran {
         stderr: String::from_utf8(stderr).unwrap(),
     };
     if command.get_program() != WITNESS {
-        note(&ran);
+        note(&ran.command, &ran.stderr);
     }
     ran
 }
 
 /// Keeps what a program says of errors for the page of all messages, if `make messages` asks for it.
-fn note(ran: &Ran) {
+pub fn note(command: &str, said: &str) {
     let Some(path) = std::env::var_os("IPVS_MESSAGES") else { return };
     let mut file = File::options().append(true).create(true).open(path).unwrap();
-    for line in ran.stderr.lines() {
-        file.write_all(format!("ipvsadm\t{}\t{line}\n", ran.command.escape_debug()).as_bytes()).unwrap();
+    for line in said.lines() {
+        file.write_all(format!("ipvsadm\t{}\t{line}\n", command.escape_debug()).as_bytes()).unwrap();
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::namespace::{Namespace, Ran, built, run, run_with_input};
+use crate::namespace::{Namespace, Ran, built, note, run, run_with_input};
 
 const WEB: &str = "-A -t 10.0.0.1:80 -s rr
 -a -t 10.0.0.1:80 -r 192.168.1.1:80 -m -w 1
@@ -232,6 +232,7 @@ fn draining() -> (Child, BufReader<std::process::ChildStderr>) {
 fn line(errors: &mut impl BufRead) -> String {
     let mut line = String::new();
     errors.read_line(&mut line).unwrap();
+    note("ipvsadm", &line);
     line
 }
 
@@ -245,7 +246,7 @@ fn a_drain_ends_with_the_last_connection() {
     let (mut child, errors) = draining();
     assert_eq!(namespace.witness()[1], DRAINING);
     drop((accepted, client));
-    let lines: Vec<String> = errors.lines().map(Result::unwrap).collect();
+    let lines: Vec<String> = errors.lines().map(Result::unwrap).inspect(|line| note("ipvsadm", line)).collect();
     assert_eq!(lines.last().unwrap(), "ipvsadm: 127.0.0.1:8080 of tcp://127.0.0.2:80: drained and deleted");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(namespace.witness().len(), 1);

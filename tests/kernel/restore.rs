@@ -17,7 +17,7 @@ use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::batch::{all_done, every_kind, settings};
-use crate::namespace::{Namespace, Ran, WITNESS, built, run, run_with_input};
+use crate::namespace::{Namespace, Ran, WITNESS, built, note, run, run_with_input};
 
 fn restore(options: &str, rules: impl AsRef<[u8]>) -> Ran {
     run_with_input(built("ipvsadm"), format!("-R {options}").split_whitespace(), rules)
@@ -132,6 +132,7 @@ impl Coprocess {
     fn error(&mut self) -> String {
         let mut line = String::new();
         self.errors.read_line(&mut line).unwrap();
+        note("ipvsadm-restore", &line);
         line
     }
 }

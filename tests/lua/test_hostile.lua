@@ -223,15 +223,6 @@ local function state(call)
     return table.concat(parts, " ")
 end
 
--- Keeps an error for the page of all messages, if `make messages` asks for it.
-local function note(call, text)
-    local path = os.getenv "IPVS_MESSAGES"
-    if not path then return end
-    local file = assert(io.open(path, "a"))
-    file:write(("Lua\t%s\t%s\n"):format(call[2], text:sub(1, 500):gsub("\n", " ")))
-    file:close()
-end
-
 -- For each function, what it was before any call.
 local initial = {}
 
@@ -248,13 +239,11 @@ local function try(call, way, value, title, own)
     end
     if not ok then
         lu.assertIsString(result, case)
-        note(call, result)
         lu.assertIsTrue(names_it(result, call, way, own), case .. ": " .. result:sub(1, 500))
     elseif result == nil then
         lu.assertIsTable(err, case)
         lu.assertIsString(err.kind, case)
         lu.assertIsString(err.message, case)
-        note(call, err.message)
     end
     if not ok or result == nil then
         lu.assertEquals(state(call), initial[call[2]], case)

@@ -13,7 +13,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import ipvs
@@ -425,17 +424,8 @@ def attempt(call: Callable[..., object], arguments: dict[str, Any]) -> BaseExcep
     try:
         call(**arguments)
     except BaseException as error:  # noqa: BLE001
-        note(call, error)
         return error
     return None
-
-
-def note(call: Callable[..., object], error: BaseException) -> None:
-    """Keep an error for the page of all messages, if `make messages` asks for it."""
-    if path := os.environ.get("IPVS_MESSAGES"):
-        message = f"{type(error).__name__}: {error!s:.500}".replace("\n", " ")
-        with Path(path).open("a", errors="backslashreplace") as file:
-            file.write(f"Python\t{getattr(call, '__qualname__', call)}\t{message}\n")
 
 
 def hostile(name: str) -> Iterator[tuple[str, Any, bool]]:
