@@ -559,8 +559,10 @@ impl Client {
         self.run(python, Operation::Services, |client| client.current_table(&scope)).map(Table)
     }
 
-    /// What `apply` would do now, without doing it: a Plan. Raises `RuleError` for rules that cannot be read.
-    #[pyo3(signature = (table, scope = None))]
+    /// What `apply` would do now, without doing it: a Plan.
+    ///
+    /// Raises `RuleError` for rules that cannot be read or have no command.
+    #[pyo3(signature = (table, *, scope = None))]
     fn plan(&self, python: Python<'_>, table: &Bound<'_, PyAny>, scope: Option<&Bound<'_, PyAny>>) -> PyResult<Plan> {
         let (table, scope) = (read_table(table)?, self::scope(scope)?);
         self.run(python, Operation::Services, |client| client.plan(&table, &scope)).map(Plan)
@@ -572,8 +574,9 @@ impl Client {
     /// What is right is not touched and keeps its counters and connections; what adds comes before what takes away. If the kernel
     /// refuses anything that adds, what takes away is held back where nobody would be left to answer. A table that others change
     /// meanwhile is looked at again, five times in all. With `rollback`, the settings from before are restored when something is
-    /// refused; what was deleted comes back without its counters. Each change is logged at the level INFO. Raises `RuleError` for
-    /// rules that cannot be read, before anything is changed.
+    /// refused; what was deleted comes back without its counters. Each change is logged at the level INFO.
+    ///
+    /// Raises `RuleError` for rules that cannot be read or have no command.
     #[pyo3(
         signature = (table, *, scope = None, rollback = None),
         text_signature = "(self, table, *, scope=None, rollback=False)"
@@ -653,7 +656,7 @@ impl Client {
     }
 
     /// What changes in the table from now on, every `interval` seconds: a Watch.
-    #[pyo3(signature = (interval = None), text_signature = "(self, interval=1.0)")]
+    #[pyo3(signature = (*, interval = None), text_signature = "(self, *, interval=1.0)")]
     fn watch(&self, python: Python<'_>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<Watch> {
         let interval = interval.map_or(Ok(Duration::from_secs(1)), |value| seconds("interval", value, ""))?;
         if interval.is_zero() {

@@ -20,8 +20,8 @@ use crate::stats;
 
 /// A destination (real server) with its settings. It never changes; `replace` makes another one.
 ///
-/// `id` is its address and port: `"192.168.1.10:8080"` or `"[2001:db8::a]:8080"`. In its place `address` and `port` may be
-/// given.
+/// `id` is its address and port: `"192.168.1.10:8080"` or `"[2001:db8::a]:8080"`, or a pair of the two. In its place `address`
+/// and `port` may be given.
 ///
 /// `forwarding` is how packets reach it, a Forwarding or its text; `tunnel`, a Tunnel, how they are wrapped on their way.
 /// `weight`, 0 to 2147483647, is its share of new connections: with 0 it keeps its connections and gets no new ones. From

@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 
 use crate::python::record;
 
-/// The lock of a network namespace, held until it is closed, at the end of its `with` block, or with the process.
+/// The lock of a network namespace, held until it is closed, at the end of its `with` block, or with the process. A child that was
+/// forked meanwhile holds it too, until it runs another program or ends.
 #[pyclass(frozen, module = "ipvs")]
 pub(crate) struct NamespaceLock(Mutex<Option<ipvs_core::NamespaceLock>>);
 

@@ -23,8 +23,10 @@ PROGRAMS = ["ipvsadm", "ipvsadm-restore", "ipvsadm-save"]
 MODULE = ["__init__.py", "_enums.py", "_errors.py", "_ipvs.abi3.so", "_ipvs.pyi", "_records.py"]
 #: What a build of ours leaves behind is not built again.
 BUILD = {**os.environ, "CARGO_TARGET_DIR": str(PROJECT / "target")}
-#: The tests of the module. Those left out are of the guest, `setup`, Lua, ipvsadm, the example, and panics.
+#: The tests of the module.
 NAMES = ["objects", "arguments", "hostile", "client", "sharing", "errors", "manners", "policy", "witnesses", "guide"]
+#: Those of the guest, `setup`, Lua, ipvsadm, the example, and panics.
+OTHERS = ["guest", "setup", "readme", "json", "checker", "panic"]
 #: What makes a release build a quick one.
 QUICK = {"OPT_LEVEL": "0", "LTO": "off", "CODEGEN_UNITS": "16"}
 #: What a checked sum says: there only where sums are checked.
@@ -222,6 +224,7 @@ def test_it_builds_for_free_threaded_pythons(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", PYTHONS)
 def test_the_module_behaves_the_same_everywhere(wheel: Path, version: str) -> None:
     """The module's own tests in the guest, on the oldest and the newest Python."""
+    assert sorted([*NAMES, *OTHERS]) == sorted(path.stem[5:] for path in (PROJECT / "tests/python").glob("test_*.py"))
     programs = environment(PYTHONS[version], PROJECT / "target" / "pythons" / version)
     run(programs / "pip", "install", "pytest", "pyroute2", wheel)
     suite = [f"tests/python/test_{name}.py" for name in NAMES]

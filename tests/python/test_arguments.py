@@ -73,9 +73,12 @@ VALUES: list[tuple[Make, str]] = [
     (lambda: ipvs.Client(timeout=float("nan")), "timeout: "),
     (lambda: ipvs.Client(timeout=float("inf")), "timeout: inf is no time in seconds; None waits for ever"),
     (lambda: ipvs.Client().drain(WEB, REAL, deadline=-1), "deadline: -1 is no time in seconds; None waits for ever"),
-    (lambda: ipvs.Client().watch(float("nan")), "interval: nan is no time in seconds"),
-    (lambda: ipvs.Client().plan("-C", "10.0.0.1/24"), "scope: '10.0.0.1/24' is not the first address of its network"),
-    (lambda: ipvs.Client().plan("-C", ["tcp"]), "scope: 'tcp' names no services; write an id"),
+    (lambda: ipvs.Client().watch(interval=float("nan")), "interval: nan is no time in seconds"),
+    (
+        lambda: ipvs.Client().plan("-C", scope="10.0.0.1/24"),
+        "scope: '10.0.0.1/24' is not the first address of its network",
+    ),
+    (lambda: ipvs.Client().plan("-C", scope=["tcp"]), "scope: 'tcp' names no services; write an id"),
     (lambda: ipvs.Table([(SERVICE, ["[2001:db8::a]:80"])]), "forwarding: [2001:db8::a]:80 and tcp://10.0.0.1"),
     (lambda: ipvs.Pool(services=[]), "services: a pool needs one at least"),
     (lambda: ipvs.Pool(services=[SERVICE, SERVICE]), "services: tcp://10.0.0.1:80 is there twice"),
@@ -135,7 +138,7 @@ TYPES: list[tuple[Make, str]] = [
     ),
     (lambda: ipvs.Table([(WEB, [])]), "service: a Service with its settings is needed, not str"),  # type: ignore[list-item]
     (lambda: ipvs.Table([(SERVICE, REAL)]), "destinations: an iterable of Destination is needed, not str"),
-    (lambda: ipvs.Client().plan("-C", 5), "scope: a str, a Service or an iterable of them is needed, not int"),  # type: ignore[arg-type]
+    (lambda: ipvs.Client().plan("-C", scope=5), "scope: a str, a Service or an iterable of them is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Client().apply("-C", rollback=1), "rollback: a bool is needed, not int"),  # type: ignore[arg-type]
     (lambda: ipvs.Pool(services=[SERVICE], qourum=1), "there is no setting 'qourum'"),  # type: ignore[call-arg]
     (lambda: ipvs.Pool(services=WEB), "services: an iterable of Service is needed, not str"),  # type: ignore[arg-type]

@@ -159,7 +159,10 @@ def test_ids_from_parts(address: str) -> None:
         assert service.id == f"tcp://{text}:80"
         assert ipvs.Destination(address=given, port=80).id == f"{text}:80"
         assert ipvs.Destination((given, 80)).id == f"{text}:80"
-        assert ipvs.SyncDaemon("master", interface="eth0", group=None).group is None
+    group = "ff02::1" if ":" in address else "224.0.0.82"
+    for given in [group, ip_address(group)]:
+        assert ipvs.SyncDaemon("master", interface="eth0", group=given).group == ip_address(group)
+    assert ipvs.SyncDaemon("master", interface="eth0", group=None).group is None
     assert ipvs.Service(fwmark=7).id == "fwmark:7"
     assert ipvs.Service(fwmark=7, family="ipv6").id == "fwmark:7/ipv6"
     assert str(ipvs.Endpoint(address, 80)) == f"{text}:80"
@@ -175,6 +178,7 @@ def test_replace() -> None:
     assert service.replace(id="tcp://[2001:db8::1]:80").netmask == "128"
     assert service.replace(scheduler="wlc").scheduler_flags == (ipvs.SchedulerFlag.FLAG_2,)
     real = ipvs.Destination("192.168.1.10:80", tunnel=ipvs.Tunnel("gue", 5555), weight=3)
+    assert real.replace(id=(ip_address("192.168.1.11"), 81)) == real.replace(id="192.168.1.11:81")
     assert real.replace(weight=0, forwarding="tunnel") == ipvs.Destination(
         "192.168.1.10:80", tunnel=ipvs.Tunnel("gue", 5555), weight=0
     )

@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "set_sync_role": (None,),
     "run": (ipvs.Command.flush(),),
     "batch": ([ipvs.Command.flush()],),
-    "restore": ("",),
+    "restore": ("-Z",),
     **dict.fromkeys(["plan", "apply"], ("-C",)),
     **dict.fromkeys(["adopt", "reconcile"], (POOL,)),
     "follow": (POOL, POOL.set_weight(REAL, 7)),
@@ -247,12 +247,13 @@ def handle() -> Iterator[Handle]:
 Handle = Callable[[Callable[[], object]], Handler]
 
 
-def call_all(lb: ipvs.Client, after: Callable[[str], None]) -> None:
+def call_all(lb: ipvs.Client, after: Callable[[str], None], before: Callable[[], object] = lambda: None) -> None:
     """Call every method of a client, on the same table."""
     for name in methods():
         other = ipvs.Client()
         other.set_sync_role(None)
         other.restore(RULES, clear=True)
+        before()
         try:
             getattr(lb, name)(*ARGUMENTS.get(name, ()))
         except ipvs.Error as error:
@@ -263,14 +264,21 @@ def call_all(lb: ipvs.Client, after: Callable[[str], None]) -> None:
 def test_a_log_that_asks_the_client(lb: ipvs.Client, handle: Handle) -> None:
     """Nothing is held while Python logs."""
     handler = handle(lambda: (lb.info(), POOL.state()))
-    call_all(lb, lambda _: None)
-    assert handler.seen > len(methods())
+    seen = [0]
+    logged = []
+
+    def after(name: str) -> None:
+        if handler.seen > seen[-1]:
+            logged.append(name)
+
+    call_all(lb, after, lambda: seen.append(handler.seen))
+    assert logged == methods()
     drains: list[ipvs.Drain] = []
     handler = handle(lambda: [(drain.step(), drain.cancel()) for drain in drains])
     drains.append(lb.drain(WEB, REAL))
-    seen = handler.seen
+    before = handler.seen
     assert drains[0].step().state is ipvs.DrainState.DRAINED
-    assert handler.seen > seen
+    assert handler.seen > before
 
 
 def test_a_log_that_closes_the_client(handle: Handle) -> None:
@@ -336,6 +344,25 @@ def test_a_log_that_raises(witness: Witness, lb: ipvs.Client, handle: Handle) ->
     assert handler.seen == len(steps)
     logging.getLogger("ipvs").handlers[:] = []
     lb.restore(RULES).check()
+
+
+def test_a_log_that_raises_loses_no_change_of_a_watch(lb: ipvs.Client, handle: Handle) -> None:
+    """What a look has found is there for the next one."""
+    watches = [lb.watch(interval=0.01), lb.watch(interval=0.01)]
+    lb.delete_destination(WEB, REAL)
+
+    def fail() -> None:
+        raise KeyError
+
+    handle(fail)
+    looks: list[Callable[[], object]] = [watches[0].look, lambda: next(watches[1])]
+    for look in looks:
+        with pytest.raises(KeyError):
+            look()
+    logging.getLogger("ipvs").handlers[:] = []
+    lb.restore(RULES, clear=True).check()
+    for change in [watches[0].look()[0], next(watches[1])]:
+        assert change.message == f"removed {REAL} of {WEB}"
 
 
 #: At the end of the interpreter objects go in any order, and threads are stopped wherever they are.
