@@ -1,6 +1,7 @@
 """Writes the page of everything that is said to people: the help of the programs, and each message once.
 
-The messages are those of the tests that ran with IPVS_MESSAGES, one a line: the face, what was called, the message.
+The messages are those of the tests that ran with IPVS_MESSAGES, one a line: the face, what was called or the line of
+the test that did, the message.
 Those that differ in what was typed, in a number or in the argument's name are one.
 
 usage: messages.py FILE >PAGE
@@ -31,6 +32,8 @@ def main() -> int:
         message = CONTROL.sub("?", LONG.sub(r"\1...", message))
         seen[face].setdefault(TYPED.sub("*", message), (message, called))
     assert all(seen.values()), f"one of {FACES} said nothing"
+    last = "test_witnesses.py"
+    assert any(called.startswith(last) for _, called in seen["Python"].values()), f"it ended before {last}"
     print("# Everything that is said\n")
     for program in PROGRAMS:
         help_text = subprocess.run([program, "--help"], check=True, capture_output=True, text=True).stdout
