@@ -1,6 +1,7 @@
 //! What runs out: descriptors, memory, room in the receive buffer; and a namespace that goes away.
 
 use std::fs::File;
+use std::path::Path;
 
 use ipvs_core::{Client, Command, ErrorKind, Options, Outcome, Role, Service, SyncDaemon};
 
@@ -49,6 +50,7 @@ fn a_receive_buffer_of_4_kb_loses_no_answer_of_a_batch_of_which_half_fails() {
 fn without_descriptors_a_client_works_on_and_a_new_one_says_so() {
     let (_alone, namespace) = alone();
     let client = Client::connect().unwrap();
+    let not_yet = Client::connect_with(&Options::default().with_lazy(true)).unwrap();
     client.add_service(&service(1)).unwrap();
     let mut open = Vec::new();
     let error = loop {
@@ -62,6 +64,7 @@ fn without_descriptors_a_client_works_on_and_a_new_one_says_so() {
     let added = client.add_service(&service(2));
     let refused = Client::connect().map(|_| ());
     let lazy = Client::connect_with(&Options::default().with_lazy(true));
+    let opened = not_yet.services().map(|_| ());
     let connections = client.connections().map(|_| ());
     let total_stats = client.total_stats().map(|_| ());
     let overview = Client::overview().map(|_| ());
@@ -74,12 +77,13 @@ fn without_descriptors_a_client_works_on_and_a_new_one_says_so() {
     assert_eq!(served.unwrap(), 1);
     added.unwrap();
     let lazy = lazy.map(|_| ());
-    for refused in [refused, lazy, connections, total_stats, overview, settings, lock, others, role] {
+    for refused in [refused, lazy, opened, connections, total_stats, overview, settings, lock, others, role] {
         let refused = refused.unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(24), "{refused}");
         assert!(refused.to_string().contains("Too many open files"), "{refused}");
     }
     Client::connect().unwrap().add_service(&service(3)).unwrap();
+    assert_eq!(not_yet.services().unwrap().len(), 3);
     assert_eq!(namespace.witness().len(), 3);
 }
 
@@ -104,6 +108,20 @@ fn a_memory_limit_ends_a_listing_and_touches_nothing() {
         assert_eq!(ran.status, Some(134), "{ran:?}");
     }
     assert!(statuses.iter().any(|ran| ran.stdout.trim() == "20000"), "{statuses:?}");
+    // A host of the module's ends likewise.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let python = root.join(".venv/bin/python");
+    let limited = |added: u32| {
+        // By what it has when the module is loaded.
+        let program = format!(
+            "import ipvs, resource\nlb = ipvs.Client()\nhas = int(open('/proc/self/statm').read().split()[0]) * 4096\n\
+             resource.setrlimit(resource.RLIMIT_AS, (has + {added}, has + {added}))\nprint(len(lb.snapshot()))"
+        );
+        run(&python, ["-c", &program])
+    };
+    let ended = limited(1 << 20);
+    assert!(ended.status.is_none() && ended.stderr.contains("memory allocation of"), "{ended:?}");
+    assert_eq!(limited(1 << 29).success(), "20000\n");
     assert_eq!(namespace.witness().len(), 20_000);
 }
 

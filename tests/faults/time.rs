@@ -12,6 +12,28 @@ use rustix::time::{ClockId, Timespec, clock_settime};
 use crate::alone;
 use crate::namespace::{built, run_with_input};
 
+const HELPER: &str = "/proc/sys/kernel/modprobe";
+
+/// The guest's clock, and its helper that loads modules, are as they were when this is dropped.
+struct Restored {
+    now: SystemTime,
+    begin: Instant,
+    helper: String,
+}
+
+impl Restored {
+    fn new() -> Self {
+        Self { now: SystemTime::now(), begin: Instant::now(), helper: fs::read_to_string(HELPER).unwrap() }
+    }
+}
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        set_clock(self.now + self.begin.elapsed());
+        fs::write(HELPER, self.helper.trim()).unwrap();
+    }
+}
+
 /// Sets the guest's clock.
 fn set_clock(time: SystemTime) {
     let since = time.duration_since(UNIX_EPOCH).unwrap();
@@ -28,6 +50,7 @@ fn a_clock_that_is_set_back_moves_no_deadline() {
     let id = "tcp://127.0.0.2:80".parse().unwrap();
     let server = TcpListener::bind("127.0.0.1:8080").unwrap();
     for hours in [1, 24 * 365] {
+        let restored = Restored::new();
         client.apply(&wanted, &ApplyOptions::default()).unwrap();
         let _connection = TcpStream::connect("127.0.0.2:80").unwrap();
         let _accepted = server.accept().unwrap();
@@ -57,7 +80,7 @@ fn a_clock_that_is_set_back_moves_no_deadline() {
         let passed = begin.elapsed();
         assert!(passed >= deadline && passed < 10 * deadline, "{passed:?}");
         set.join().unwrap();
-        set_clock(now + passed);
+        drop(restored);
     }
 }
 
@@ -65,7 +88,6 @@ fn a_clock_that_is_set_back_moves_no_deadline() {
 /// another thread's waits for it.
 #[test]
 fn a_clock_that_is_set_back_moves_no_time_limit_of_a_call() {
-    const HELPER: &str = "/proc/sys/kernel/modprobe";
     let (_alone, _namespace) = alone();
     let folder = tempfile::tempdir().unwrap();
     let slow = folder.path().join("modprobe");
@@ -74,10 +96,8 @@ fn a_clock_that_is_set_back_moves_no_time_limit_of_a_call() {
     let limit = Duration::from_secs(1);
     let client = Client::connect_with(&Options::default().with_timeout(Some(limit))).unwrap();
     let id = "tcp://127.0.0.2:80".parse().unwrap();
-    let helper = fs::read_to_string(HELPER).unwrap();
+    let restored = Restored::new();
     fs::write(HELPER, slow.to_str().unwrap()).unwrap();
-    let now = SystemTime::now();
-    let begin = Instant::now();
     let (was_first, listed, passed, added) = thread::scope(|scope| {
         let adds = scope.spawn(|| client.add_service(&Service::new(id).with_scheduler("absent")));
         thread::sleep(limit / 2);
@@ -86,12 +106,11 @@ fn a_clock_that_is_set_back_moves_no_time_limit_of_a_call() {
             (client.services(), begin.elapsed())
         });
         thread::sleep(limit / 2);
-        set_clock(now - Duration::from_secs(24 * 365 * 3600));
+        set_clock(restored.now - Duration::from_secs(24 * 365 * 3600));
         let (listed, passed) = lists.join().unwrap();
         (!adds.is_finished(), listed, passed, adds.join().unwrap())
     });
-    fs::write(HELPER, helper.trim()).unwrap();
-    set_clock(now + begin.elapsed());
+    drop(restored);
     assert!(matches!(listed.unwrap_err().kind, ErrorKind::TimedOut(_)), "it waited for the other");
     assert!(was_first && passed >= limit, "{passed:?}");
     assert!(matches!(added.unwrap_err().kind, ErrorKind::NoSuchScheduler { .. }));

@@ -401,14 +401,29 @@ def test_a_forked_child_has_the_lock_too(lb: ipvs.Client) -> None:
             signal.alarm(60)
             signal.pause()
             os._exit(0)
-    with program:
+    try:
         with pytest.raises(ipvs.Locked, match=f"process {process} "):
             lb.lock()
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         lb.lock().close()
         assert program.poll() is None
+    finally:
         program.kill()
+        program.wait()
+
+
+def test_any_user_s_program_can_hold_the_lock(lb: ipvs.Client) -> None:
+    """It is a name that is free to all."""
+    program = "import socket; s = socket.socket(socket.AF_UNIX); s.bind('\\0ipvs/pools'); print(flush=True); input()"
+    command = ["setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/env", "python3", "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"\n"
+        with pytest.raises(ipvs.Locked, match=f"process {other.pid} "):
+            lb.lock()
+        other.communicate(b"\n")
+    lb.lock().close()
 
 
 def test_other_writers(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> None:

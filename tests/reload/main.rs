@@ -1,6 +1,10 @@
 //! The module unloaded and loaded under a living client, in a boot of the guest's own.
 
-#![expect(clippy::unwrap_used, reason = "a test's way to fail")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's way to fail")]
+
+#[path = "../kernel/namespace.rs"]
+#[expect(dead_code, reason = "the kernel's tests use the rest")]
+mod namespace;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,6 +14,8 @@ use std::process::Command;
 use ipvs_core::{
     Change, Client, Destination, DrainOptions, DrainState, ErrorKind, Forwarding, Options, Pool, PoolConfig, Service,
 };
+
+use namespace::{Ran, WITNESS, built, ran, run};
 
 const HELPER: &str = "/proc/sys/kernel/modprobe";
 const MODPROBE: &str = "/sbin/modprobe";
@@ -50,24 +56,23 @@ fn modprobe_is_run_by_its_path_and_without_an_environment(client: &Client) {
         fs::write(traps.path().join(name), "#!/bin/sh\ntouch /run/trapped\n").unwrap();
         fs::set_permissions(traps.path().join(name), Permissions::from_mode(0o755)).unwrap();
     }
-    let ipvsadm = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("ipvsadm");
     let call = |mut command: Command| {
         unload(client);
         let variables = [("PATH", traps.path()), ("MODPROBE_OPTIONS", Path::new("--dry-run")), ("HOME", traps.path())];
-        command.arg("-Ln").current_dir(&traps).envs(variables).output().unwrap()
+        command.arg("-Ln").current_dir(&traps).envs(variables);
+        ran(command)
     };
-    let output = call(Command::new(&ipvsadm));
-    assert!(output.status.success(), "{output:?}");
+    call(Command::new(built("ipvsadm"))).success();
     let written = |what: &str| fs::read_to_string(format!("/run/modprobe-{what}")).unwrap();
     assert_eq!(written("arguments"), "/bin/sh /sbin/modprobe ip_vs ");
     assert_eq!(written("environment"), "");
     assert_eq!(written("files"), "0 1 2 ");
     let mut ordinary = Command::new("/usr/bin/setpriv");
     let capability = ["--inh-caps=+net_admin", "--ambient-caps=+net_admin"];
-    ordinary.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).args(capability).arg(&ipvsadm);
-    let output = call(ordinary);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("'modprobe ip_vs' loads it"), "{output:?}");
+    ordinary.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).args(capability).arg(built("ipvsadm"));
+    let refused = call(ordinary);
+    assert_eq!(refused.status, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("'modprobe ip_vs' loads it"), "{refused:?}");
     assert!(!Path::new("/run/trapped").exists());
     fs::rename(AWAY, MODPROBE).unwrap();
     modprobe(&["ip_vs"]);
@@ -160,11 +165,8 @@ fn a_client_outlives_its_module() {
     unload(&client);
     drop(client);
     assert!(Command::new("mount").args(["-t", "tmpfs", "none", "/lib/modules"]).status().unwrap().success());
-    let ipvsadm = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("ipvsadm");
-    for program in ["/usr/sbin/ipvsadm".into(), ipvsadm] {
-        let output = Command::new(&program).arg("-Ln").output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{program:?}: {output:?}");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(program.starts_with("/usr/sbin") || said.contains("modprobe ip_vs") && said.contains("linux-image"));
-    }
+    assert_eq!(run(WITNESS, ["-Ln"]).status, Some(2));
+    let Ran { status, stderr, .. } = run(built("ipvsadm"), ["-Ln"]);
+    assert_eq!(status, Some(2), "{stderr}");
+    assert!(stderr.contains("modprobe ip_vs") && stderr.contains("linux-image"), "{stderr}");
 }

@@ -115,13 +115,11 @@ pub fn is_known(file: &str) -> bool {
         .iter()
         .any(|folder| Path::new(file).starts_with(folder))
         || KNOWN.contains(&file)
+        || RESOLVER.contains(&file)
 }
 
-const KNOWN: &[&str] = &[
-    "/etc/ld.so.cache",
-    "/etc/ld.so.preload",
-    "/etc/suid-debug",
-    // The resolver's.
+/// What is read where a name is looked up.
+const RESOLVER: &[&str] = &[
     "/",
     "/etc/gai.conf",
     "/etc/host.conf",
@@ -130,6 +128,12 @@ const KNOWN: &[&str] = &[
     "/etc/resolv.conf",
     "/etc/services",
     "/var/run/nscd/socket",
+];
+
+const KNOWN: &[&str] = &[
+    "/etc/ld.so.cache",
+    "/etc/ld.so.preload",
+    "/etc/suid-debug",
     // Our own.
     "/dev/log",
     "/proc",
@@ -193,6 +197,7 @@ fn the_modules_run_no_program_and_name_no_file_of_the_folder_either() {
             |file: &&String| ["/dev", "/proc", "/run"].iter().any(|folder| Path::new(file).starts_with(folder));
         let strange: Vec<_> = files.iter().filter(is_system).filter(|file| !is_known(file)).collect();
         assert_eq!(strange, [""; 0], "{program:?}");
+        assert_eq!(files.iter().find(|file| RESOLVER[1..].contains(&file.as_str())), None, "{program:?}");
         let trapped = |file: &&String| !file.starts_with('/') || Path::new(file).starts_with(&traps);
         assert_eq!(files.iter().find(trapped), None, "{program:?}");
     }
