@@ -1,5 +1,5 @@
 -- Keeps each error that the tests meet for the page of all messages: `make messages` names it in LUA_INIT.
--- What a function of C returns can be seen by a hook since Lua 5.4.
+-- What a function of C returns can be seen by a hook since Lua 5.4, in the main coroutine only.
 
 local path = assert(os.getenv "IPVS_MESSAGES")
 
