@@ -16,11 +16,18 @@ from pathlib import Path
 
 PROGRAMS = ("ipvsadm", "ipvsadm-save", "ipvsadm-restore")
 FACES = ["Lua", "Python", "ipvsadm"]
-#: What a message repeats of its caller's: quoted text, ids and addresses, numbers, the argument, the type of its value.
+#: What a message repeats of its caller's: its place, the method, quoted text, ids and addresses, numbers, the argument,
+#: the type of its value.
 TYPED = re.compile(
-    r"'[^']*'|\w+://\S+|fwmark:\S+|\[[0-9a-f:]+\](?::\d+)?|-?\d[\d.:]*\w*|test-\S+"
+    r"^\S+\.lua:\d+: |(?<=write )\w+:\w+|'[^']*'|\w+://\S+|fwmark:\S+|\[[0-9a-f:]+\](?::\d+)?|-?\d[\d.:]*\w*|test-\S+"
     r"|(?<=Error: )\w+(?=: )|(?<=Argument: )\w+(?=: )|(?<=\()\w+(?=: )|(?<=, not )\w+"
 )
+#: What has to be there, as it is met late, in a child, or returned.
+RARE = {
+    "Lua": ["the client is closed", "cannot delete service", "broke: "],
+    "Python": ["Locked: ", "TimedOut: ", "the client is closed", "InternalError: "],
+    "ipvsadm": ["interrupted; ", "modprobe ip_vs", "No space left", "drained and deleted"],
+}
 LONG, CONTROL = re.compile(r"(x{8})x+"), re.compile(r"[^ -\U0010ffff]")
 
 
@@ -32,8 +39,9 @@ def main() -> int:
         message = CONTROL.sub("?", LONG.sub(r"\1...", message))
         seen[face].setdefault(TYPED.sub("*", message), (message, called))
     assert all(seen.values()), f"one of {FACES} said nothing"
-    for rare in ("Locked: ", "TimedOut: ", "ValueError: the client is closed", "InternalError: "):
-        assert any(message.startswith(rare) for message, _ in seen["Python"].values()), f"Python never said {rare!r}"
+    for face, words in RARE.items():
+        for word in words:
+            assert any(word in message for message, _ in seen[face].values()), f"{face} never said {word!r}"
     print("# Everything that is said\n")
     for program in PROGRAMS:
         help_text = subprocess.run([program, "--help"], check=True, capture_output=True, text=True).stdout

@@ -1,5 +1,5 @@
 -- Keeps each error that the tests meet for the page of all messages: `make messages` names it in LUA_INIT.
--- What a function of C returns can be seen by a hook since Lua 5.4, in the main coroutine only.
+-- What a function returns can be seen by a hook since Lua 5.4, in the main coroutine only.
 
 local path = assert(os.getenv "IPVS_MESSAGES")
 
@@ -12,12 +12,12 @@ end
 
 debug.sethook(function()
     local info = debug.getinfo(2, "Sr")
-    if info.what ~= "C" or info.ntransfer < 2 then return end
+    if info.ntransfer < 2 then return end
     local _, result = debug.getlocal(2, info.ftransfer)
     local _, err = debug.getlocal(2, info.ftransfer + 1)
     if result == nil and type(err) == "table" and err.kind then
         keep(err.message)
-    elseif result == false and type(err) == "string" then
+    elseif info.what == "C" and result == false and type(err) == "string" then
         keep(err)
     end
 end, "r")
