@@ -35,7 +35,7 @@ test-guest: setup
 	python -m pytest tests/guest
 
 # The harness with the other kernel, which `make test` leaves out: it is large to fetch, and slow.
-debian-kernel:
+debian-kernel: setup
 	@./setup debian-kernel
 
 test-debian-kernel: debian-kernel
