@@ -103,7 +103,7 @@ $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: fuzz-setup
 	@echo "fuzz: $*: $$(grep '^Done' target/fuzz/$*.log)"
 
 # Long enough to see that it works.
-test-fuzz:
+test-fuzz: setup
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=5
 
 # Everything that the three faces say to people, on one page: the help, and each message that a test in the guest meets. To be read
