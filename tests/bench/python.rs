@@ -20,7 +20,7 @@ const EDITED: Shape = Shape { services: 1, destinations: 10 };
 const ROUNDS: u32 = 21;
 /// These take longer.
 const ROUNDS_ONE_BY_ONE: u32 = 7;
-const ROUNDS_OF_PYROUTE2: u32 = 3;
+const ROUNDS_OF_PYROUTE2: u32 = 5;
 /// Rounds in one namespace, where a job leaves the table as it is.
 const TURNS: u32 = 5;
 /// How many changes of a weight are one measurement.
