@@ -82,7 +82,7 @@ fn kill_often(mut prepare: impl FnMut() -> Child, mut again: impl FnMut()) {
 #[test]
 fn a_restore() {
     let (_alone, namespace) = alone();
-    let (old, new) = (rules(120, 1), rules(120, 2));
+    let (old, new) = (rules(60, 1), rules(60, 2));
     kill_often(
         || {
             run_with_input(built("ipvsadm-restore"), [""; 0], &old).success();
@@ -99,7 +99,7 @@ fn a_restore() {
 #[test]
 fn an_apply() {
     let (_alone, namespace) = alone();
-    let (old, new) = (rules(120, 1), rules(120, 2));
+    let (old, new) = (rules(60, 1), rules(60, 2));
     kill_often(
         || {
             run_with_input(built("ipvsadm-restore"), [""; 0], &old).success();
@@ -176,7 +176,7 @@ fn a_drain_that_waits() {
 #[test]
 fn a_save_to_a_file() {
     let (_alone, _namespace) = alone();
-    let rules = rules(120, 1);
+    let rules = rules(60, 1);
     run_with_input(built("ipvsadm-restore"), [""; 0], &rules).success();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rules");
