@@ -1,7 +1,6 @@
 //! What runs out: descriptors, memory, room in the receive buffer; and a namespace that goes away.
 
 use std::fs::File;
-use std::path::Path;
 
 use ipvs_core::{Client, Command, ErrorKind, Options, Outcome, Role, Service, SyncDaemon};
 
@@ -9,7 +8,7 @@ use rustix::net::sockopt::socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, socket};
 
 use crate::alone;
-use crate::namespace::{built, run, run_with_input};
+use crate::namespace::{built, run, run_with_input, tree};
 
 fn service(number: u32) -> Service {
     let [_, a, b, c] = number.to_be_bytes();
@@ -109,8 +108,7 @@ fn a_memory_limit_ends_a_listing_and_touches_nothing() {
     }
     assert!(statuses.iter().any(|ran| ran.stdout.trim() == "20000"), "{statuses:?}");
     // A host of the module's ends likewise.
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let python = root.join(".venv/bin/python");
+    let python = tree(".venv/bin/python");
     let limited = |added: u32| {
         // By what it has when the module is loaded.
         let program = format!(

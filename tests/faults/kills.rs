@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::alone;
-use crate::namespace::{Namespace, built, file_of, ran, run_with_input};
+use crate::namespace::{Namespace, built, eventually, file_of, ran, run_with_input};
 
 /// How often each is killed before its end.
 const KILLS: u32 = 100;
@@ -64,19 +64,17 @@ fn kill_often(mut prepare: impl FnMut() -> Child, mut again: impl FnMut()) {
     };
     let whole = [measure(), measure(), measure()].into_iter().min().unwrap();
     again();
-    let mut killed = 0;
-    for number in 0..3 * KILLS {
-        if killed == KILLS {
-            return;
-        }
+    let (mut number, mut killed) = (0, 0);
+    while killed < KILLS {
+        assert!(number < 3 * KILLS, "only {killed} of {number} came before its end");
         let mut child = prepare();
         // In an order that has no order.
         std::thread::sleep(whole.mul_f64(f64::from(number * 37 % KILLS) / f64::from(KILLS)));
         child.kill().unwrap();
         killed += u32::from(child.wait().unwrap().code().is_none());
         again();
+        number += 1;
     }
-    panic!("only {killed} of {} came before its end", 3 * KILLS);
 }
 
 #[test]
@@ -154,11 +152,7 @@ fn a_drain_that_waits() {
     for number in 0..10 {
         let mut child = start("ipvsadm", &drain, "");
         std::thread::sleep(Duration::from_millis(30 * number));
-        let begin = Instant::now();
-        while sorted(&namespace) != quiet {
-            assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", sorted(&namespace));
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        eventually(|| sorted(&namespace), &quiet);
         child.kill().unwrap();
         assert_eq!(child.wait().unwrap().code(), None, "it waited");
         assert_eq!(sorted(&namespace), quiet);

@@ -1,8 +1,8 @@
 //! One table, seen from all three faces: the same service added by each lists the same in the other two.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::namespace::{Namespace, Ran, run};
+use crate::namespace::{Namespace, Ran, run, tree};
 
 /// `ADDRESS SCHEDULER -> DESTINATION FORWARDING WEIGHT`, as each face prints it below.
 const LISTED: &str = "tcp://10.0.0.1:80 wrr -> 192.168.1.10:8080 masquerade 5\n";
@@ -35,13 +35,6 @@ for service in assert(lb:services()) do
     end
 end
 "#;
-
-/// What `make build` made, in the tree.
-fn tree(path: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(path);
-    assert!(path.exists(), "{} is missing: run 'make build'", path.display());
-    path
-}
 
 /// What runs a program in Python, and its arguments.
 pub fn python_call(program: &str) -> (PathBuf, Vec<String>) {

@@ -4,9 +4,11 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
@@ -89,6 +91,22 @@ pub fn built(name: &str) -> PathBuf {
     let path = target.join(name);
     assert!(path.exists(), "{} is not built: run 'make build'", path.display());
     path
+}
+
+/// What `make build` made, in the tree.
+pub fn tree(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name(path);
+    assert!(path.exists(), "{} is missing: run 'make build'", path.display());
+    path
+}
+
+/// Looks until it is so: counters lag by up to two seconds, a program's name by the rest of its start.
+pub fn eventually<T: PartialEq + std::fmt::Debug>(look: impl Fn() -> T, expected: &T) {
+    let begin = Instant::now();
+    while look() != *expected {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?} is not {expected:?}", look());
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// What a program did.

@@ -32,6 +32,11 @@ fn unload(client: &Client) {
     modprobe(&["--remove", "ip_vs_rr", "ip_vs_wlc", "ip_vs"]);
 }
 
+fn reload(client: &Client) {
+    unload(client);
+    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+}
+
 fn service(port: u16, scheduler: &str) -> Service {
     Service::new(format!("tcp://10.0.0.1:{port}").parse().unwrap()).with_scheduler(scheduler)
 }
@@ -87,29 +92,24 @@ fn a_client_outlives_its_module() {
     client.add_service(&service(80, "rr")).unwrap();
 
     // A write after a reload: the number of the family is another one.
-    unload(&client);
-    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    reload(&client);
     client.add_service(&service(81, "rr")).unwrap();
     let error = client.add_service(&service(81, "rr")).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::ServiceExists), "{error}");
 
     // A dump, a read and a batch after a reload.
-    unload(&client);
-    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    reload(&client);
     assert!(client.services().unwrap().is_empty());
-    unload(&client);
-    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    reload(&client);
     assert_eq!(client.info().unwrap().version.to_string(), "1.2.1");
-    unload(&client);
-    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    reload(&client);
     let commands: Vec<_> = (1..=1000).map(|port| ipvs_core::Command::AddService(service(port, "rr"))).collect();
     let report = client.batch(&commands).unwrap();
     assert!(report.interrupted.is_none());
     assert_eq!(client.services().unwrap().len(), 1000);
 
     // What looks after a table: a drain says that its destination is gone, a watch what went, and a pool makes it anew.
-    unload(&client);
-    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    reload(&client);
     let server = Destination::new("192.168.1.1:80".parse().unwrap()).with_forwarding(Forwarding::Masquerade);
     let config = PoolConfig::new([service(80, "rr")]).with_servers([server.clone()]);
     let mut pool = Pool::new(config).unwrap();
@@ -117,8 +117,7 @@ fn a_client_outlives_its_module() {
     let id = service(80, "rr").id;
     let mut drain = client.drain(&id, &server.address, DrainOptions::default()).unwrap();
     let mut watch = client.watch().unwrap();
-    unload(&client);
-    modprobe(&["-a", "ip_vs", "ip_vs_rr", "ip_vs_wlc"]);
+    reload(&client);
     assert_eq!(drain.step(&client).unwrap().state, DrainState::Gone);
     let names: Vec<_> = watch.look(&client).unwrap().iter().map(Change::name).collect();
     assert_eq!(names, ["service_removed"]);
