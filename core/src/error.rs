@@ -110,6 +110,27 @@ impl Operation {
         }
     }
 
+    /// Whether it changes nothing in the kernel.
+    fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect
+                | Self::Info
+                | Self::Services
+                | Self::Service(_)
+                | Self::Destinations(_)
+                | Self::Timeouts
+                | Self::Daemons
+                | Self::Connections
+                | Self::TotalStats
+                | Self::Overview
+                | Self::Lock
+                | Self::OtherWriters
+                | Self::Settings
+                | Self::Setting(_)
+        )
+    }
+
     /// The service that it is about.
     #[must_use]
     pub fn service(&self) -> Option<ServiceId> {
@@ -253,7 +274,7 @@ pub enum ErrorKind {
     )]
     Unavailable,
     /// The kernel did not answer in time; whether it did what was asked is not known.
-    #[error("no answer from the kernel within {0:?}; whether it was done is not known")]
+    #[error("no answer from the kernel within {0:?}")]
     TimedOut(Duration),
     /// Any other refusal by the kernel.
     #[error("{}{}", plain(&io::Error::from_raw_os_error(*errno)), text.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
@@ -350,7 +371,7 @@ impl ErrorKind {
 
 /// Operation, object and cause.
 #[derive(Debug, ThisError)]
-#[error("cannot {operation}: {kind}")]
+#[error("cannot {operation}: {kind}{}", doubt(operation, kind))]
 #[non_exhaustive]
 pub struct Error {
     /// What was being done, and to which object.
@@ -393,6 +414,12 @@ impl Error {
         };
         Some(errno.raw_os_error())
     }
+}
+
+/// What is to be known besides of a change that was not answered.
+fn doubt(operation: &Operation, kind: &ErrorKind) -> &'static str {
+    let is_open = matches!(kind, ErrorKind::TimedOut(_)) && !operation.only_reads();
+    if is_open { "; whether it was done is not known" } else { "" }
 }
 
 /// The system's text without the number behind it, which programs get from `raw_os_error`.
@@ -498,6 +525,16 @@ mod tests {
             assert_eq!(kind.name(), name);
             assert_eq!(Error::new(Operation::Info, kind).raw_os_error(), Some(number), "{name}");
         }
+    }
+
+    #[test]
+    fn a_change_without_an_answer_may_have_been_done() {
+        let text = |operation| Error::new(operation, ErrorKind::TimedOut(Duration::from_secs(2))).to_string();
+        assert_eq!(text(Operation::Services), "cannot list the services: no answer from the kernel within 2s");
+        assert_eq!(
+            text(Operation::Flush),
+            "cannot delete all services: no answer from the kernel within 2s; whether it was done is not known"
+        );
     }
 
     #[test]
