@@ -114,14 +114,17 @@ def test_the_kernel_is_the_one_that_was_asked_for(kernel: str) -> None:
         /usr/sbin/ipvsadm -Ln | tail -n 1
         uname -r
         echo "$IPVS_GUEST"
+        nproc
+        uname -v | grep -c SMP || true
     """
     ran = guest("sh", "-c", script, kernel=kernel)
     assert (ran.returncode, ran.stderr) == (0, "")
-    service, release, variable = ran.stdout.splitlines()
+    service, release, variable, processors, smp = ran.stdout.splitlines()
     assert service == "FWM  1 mh"
     assert release == variable
     modules_of = {"uml": Path("/usr/lib/uml/modules"), "debian": DEBIAN / "lib" / "modules"}
     assert (modules_of[kernel] / release).is_dir()
+    assert (processors, smp) == {"uml": ("1", "0"), "debian": ("2", "1")}[kernel]
 
 
 def processes(word: str) -> list[str]:
