@@ -653,9 +653,8 @@ impl Client {
                 answers.push(parse(message)?);
                 Ok(())
             });
-            let datagrams = result.map_err(|failure| self.failed(operation, failure))?;
-            // The last one says that it is the end. The kernel lets others change the table between two, not within one.
-            if datagrams <= 2 {
+            let is_cut = result.map_err(|failure| self.failed(operation, failure))?;
+            if !is_cut {
                 break;
             }
             was_cut = true;

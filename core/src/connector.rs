@@ -58,7 +58,7 @@ impl Connector {
         request: Request<'_>,
         mode: Mode,
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<bool, Failure> {
         self.with_connection(|connection, deadline| {
             let result = connection.exchange(request, mode, deadline, &mut reply);
             match result {
@@ -155,7 +155,7 @@ impl Connection {
         mode: Mode,
         deadline: &mut Deadline,
         reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<bool, Failure> {
         self.transport.exchange(self.family_id, |out| request.append(out), mode, deadline, reply)
     }
 

@@ -9,8 +9,8 @@ use crate::table::Shape;
 
 /// Commands in one piece, the barrier not counted.
 const CHUNK: usize = 200;
-/// As much room as the client has where a page is this long: for more the kernel takes memory, and wipes it.
-const DATAGRAM_MAX: usize = 4096;
+/// As much room as the client has: for more the kernel takes more memory, and wipes it.
+const DATAGRAM_MAX: usize = 8192 - 320;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;

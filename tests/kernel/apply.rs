@@ -1,5 +1,6 @@
 //! Applying a table: only what differs is touched, in an order that leaves no hole, and others' services are left alone.
 
+use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::eventually;
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, built, run};
 
 fn table(rules: &str) -> Table {
     Table::from_rules(rules).unwrap()
@@ -68,6 +69,29 @@ fn what_stays_keeps_its_connections_and_counters() {
     let entry = &client.destinations(&id).unwrap().into_iter().find(|entry| entry.destination.weight == 9).unwrap();
     assert_eq!((entry.active_connections, entry.stats.connections), (1, 1));
     assert!(namespace.debian("-Lnc").success().contains("ESTABLISHED"));
+}
+
+/// How the core knows that nobody could change a table within a listing (`DATAGRAM_MAX` and `ENTRY_MAX` of the transport): where
+/// the kernel goes on in another datagram, there is no room left in this one.
+#[test]
+fn the_kernel_fills_a_datagram_before_it_makes_another() {
+    let _namespace = Namespace::enter();
+    let client = Client::connect().unwrap();
+    let service = Service::new("tcp://10.0.0.1:80".parse().unwrap());
+    client.add_service(&service).unwrap();
+    for host in 1..=40 {
+        client.add_destination(&service.id, &Destination::new(([192, 168, 1, host], 80).into())).unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let strace = ["--trace=recvfrom", "-s", "0", "--output", log.to_str().unwrap()];
+    run("/usr/bin/strace", strace.into_iter().chain([built("ipvsadm").to_str().unwrap(), "-Sn"])).success();
+    let log = fs::read_to_string(log).unwrap();
+    let lengths: Vec<usize> = log.lines().filter_map(|line| line.rsplit_once(" = ")?.1.parse().ok()).collect();
+    let listing = lengths.split(|length| *length < 100).find(|answer| answer.len() > 1).unwrap();
+    assert_eq!(listing.len(), 3, "{lengths:?}");
+    let room = 8192 - 320;
+    assert!(listing[..2].iter().all(|length| (room - 1023..=room).contains(length)), "{lengths:?}");
 }
 
 #[test]

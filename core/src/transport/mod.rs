@@ -22,12 +22,14 @@ use rustix::net::{RecvFlags, sockopt};
 pub(crate) use deadline::Deadline;
 pub(crate) use namespace::Namespace;
 
-/// Room for one datagram of the kernel's. It makes none of a dump larger than a page or 8 KiB, whichever is less, unless the
-/// reader had more room before (`NLMSG_GOODSIZE`, `netlink_dump` in `af_netlink.c`). More room makes listings slower, not
-/// faster: the kernel then takes, and on many systems wipes, 64 KiB for each datagram, however little is in it.
-fn datagram_max() -> usize {
-    rustix::param::page_size().min(8192)
-}
+/// Room for one datagram of the kernel's. It makes those of a dump as long as its reader had room before, or a page where that
+/// is more (`netlink_dump` in `af_netlink.c`). With what the kernel itself writes behind it, this much is 8 KiB, which it takes
+/// for a page already. More room makes listings slower, not faster: the kernel then takes, and on many systems wipes, 16 or
+/// 64 KiB for each datagram, however little is in it.
+const DATAGRAM_MAX: usize = 8192 - 320;
+
+/// More than the kernel needs for a service or a destination: 400 bytes on Linux 6.1.
+const ENTRY_MAX: usize = 1024;
 
 /// The kernel's word that it did not do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +135,7 @@ impl Transport {
             socket,
             sequence: 0,
             outgoing: Vec::new(),
-            datagram: Vec::with_capacity(datagram_max()),
+            datagram: Vec::with_capacity(DATAGRAM_MAX),
             // The barrier has two answers.
             chunk_requests: answers.saturating_sub(2).clamp(1, CHUNK_MAX),
             chunk_bytes,
@@ -170,7 +172,8 @@ impl Transport {
     }
 
     /// Sends one request of this type, which `request` writes, and gives every message of its answer to `reply`, without the
-    /// netlink header. Says in how many datagrams the answer came.
+    /// netlink header. Says whether others may have changed what the kernel listed within the listing: it lets them do so
+    /// between two datagrams, not within one.
     pub fn exchange(
         &mut self,
         message_type: u16,
@@ -178,7 +181,7 @@ impl Transport {
         mode: Mode,
         deadline: &mut Deadline,
         mut reply: impl FnMut(&[u8]) -> Result<(), DecodeError>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<bool, Failure> {
         self.outgoing.clear();
         let flags = match mode {
             Mode::Acknowledge => NLM_F_ACK,
@@ -186,10 +189,11 @@ impl Transport {
         };
         let sequence = self.append(message_type, request, flags);
         self.send()?;
-        let mut datagrams = 0;
+        let (mut datagrams, mut was_full) = (0, false);
         loop {
             self.receive(deadline)?;
             datagrams += 1;
+            was_full |= self.datagram.len() + ENTRY_MAX > DATAGRAM_MAX;
             for message in messages(&self.datagram) {
                 let message = message?;
                 if message.sequence_number() != sequence {
@@ -197,7 +201,8 @@ impl Transport {
                 }
                 match answer(&message)? {
                     Answer::Reply(payload) => reply(payload)?,
-                    Answer::End => return Ok(datagrams),
+                    // It is in a datagram of its own behind the last entry.
+                    Answer::End => return Ok(was_full || datagrams > 2),
                     Answer::Refused(refusal) => return Err(Failure::Refused(refusal)),
                 }
             }

@@ -126,6 +126,27 @@ fn a_request_has_header_flags_and_a_new_sequence_number() {
     }
 }
 
+/// Others may change what is listed between two datagrams, and also where no more had room in the first.
+#[test]
+fn a_listing_that_others_may_have_changed_says_so() {
+    let entry = |length: usize| message(42, NLM_F_MULTIPART, 1, &vec![0; length - NETLINK_HEADER_LEN]);
+    let end = || message(NLMSG_DONE, NLM_F_MULTIPART, 1, &[0; 4]);
+    let last_with_room = DATAGRAM_MAX - ENTRY_MAX;
+    let cases = [
+        (vec![end()], false),
+        (vec![entry(400), end()], false),
+        (vec![entry(last_with_room), end()], false),
+        (vec![entry(last_with_room + 4), end()], true),
+        (vec![entry(DATAGRAM_MAX), end()], true),
+        (vec![entry(400), entry(400), end()], true),
+    ];
+    for (datagrams, expected) in cases {
+        let (mut transport, _kernel) = pair_with(&datagrams);
+        let dump = transport.exchange(42, |_| {}, Mode::Dump, &mut Deadline::new(Some(LIMIT)), |_| Ok(()));
+        assert_eq!(dump.unwrap(), expected, "{:?}", datagrams.iter().map(Vec::len).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn a_reply_and_its_acknowledgement_are_both_taken() {
     let reply = message(42, 0, 1, b"data");
@@ -215,7 +236,7 @@ fn a_malformed_answer_is_an_error() {
     let mut too_long = acknowledgement(1, 0);
     too_long[0] = 200;
     assert!(matches!(exchange(Mode::Acknowledge, &[too_long]).0, Err(Failure::Malformed(_))));
-    let cut = vec![0; datagram_max() + 1];
+    let cut = vec![0; DATAGRAM_MAX + 1];
     assert!(matches!(exchange(Mode::Acknowledge, &[cut]).0, Err(Failure::Malformed(_))));
 }
 
@@ -414,7 +435,7 @@ fn a_malformed_answer_ends_a_chunk_and_leaves_the_refusals_before_it() {
     let mut too_long = acknowledgement(3, 0);
     too_long[0] = 200;
     let no_code = message(NLMSG_ERROR, 0, 3, &[0; 3]);
-    let cut = vec![0; datagram_max() + 1];
+    let cut = vec![0; DATAGRAM_MAX + 1];
     for malformed in [too_long, no_code, cut, vec![0; 15]] {
         let chunk = chunk(2, &[acknowledgement(1, 17), malformed, acknowledgement(3, 0)]);
         assert!(matches!(chunk.end, Err(Failure::Malformed(_))), "{chunk:?}");
