@@ -603,6 +603,7 @@ impl Client {
             let rest = &commands[start..];
             let chunk = self.connector.chunk(&rest.iter().map(|command| Request::Change(command.borrow())));
             report.sent = start + chunk.sent;
+            let is_in_doubt = chunk.sent > 0 && chunk.refused.first().is_none_or(|(position, _)| *position > 0);
             for (position, refusal) in chunk.refused {
                 report.failed.push((start + position, self.refused(rest[position].borrow(), refusal)));
             }
@@ -611,7 +612,7 @@ impl Client {
                     report.known = report.sent;
                     self.read_tunnels_back(&rest[..chunk.sent], start, &mut report.failed).err()
                 }
-                Err(failure) => Some(self.failed(rest[0].borrow().operation(), failure)),
+                Err(failure) => Some(Error { is_in_doubt, ..self.failed(rest[0].borrow().operation(), failure) }),
             };
         }
         report

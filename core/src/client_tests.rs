@@ -215,7 +215,8 @@ fn a_batch_that_is_interrupted_says_what_became_of_each_command() {
     let error = report.interrupted.as_ref().unwrap();
     assert!(matches!(error.kind, ErrorKind::TimedOut(_)), "{error}");
     assert!(matches!(report.first_error().unwrap().kind, ErrorKind::NoSuchService));
-    client.batch(&commands[..1]).unwrap();
+    assert!(error.to_string().ends_with("; whether it was done is not known"), "{error}");
+    assert!(client.batch(&commands[..1]).unwrap().is_done());
     drop(client);
 
     let asked = asked.join().unwrap();
@@ -292,6 +293,34 @@ fn a_kernel_that_makes_an_ipip_tunnel_of_another_is_found_out() {
     }
     drop(changing);
     assert!(!asked.join().unwrap().contains(&(30, DEL_DEST)));
+}
+
+#[test]
+fn a_tunnel_that_cannot_be_read_back_is_not_done() {
+    let (kernel, _) = kernel(30, |command| if command == GET_DEST { Say::Nothing } else { Say::Done });
+    let report = client([kernel]).batch(&[Command::AddDestination(web().id, real(GUE))]).unwrap();
+    assert!(report.interrupted.is_some() && !report.is_done(), "{report:?}");
+}
+
+/// Reading changes nothing, and what was not sent was not done.
+#[test]
+fn only_a_change_that_was_sent_is_in_doubt() {
+    for (silent, in_doubt) in [(GET_DEST, false), (SET_DEST, true)] {
+        let mut ended = false;
+        let (kernel, _) = kernel(30, move |command| match command {
+            _ if ended || command == silent => {
+                ended = true;
+                Say::Nothing
+            }
+            GET_DEST => Say::Replies(vec![listed(real(Forwarding::Masquerade))]),
+            _ => Say::Done,
+        });
+        let error = client([kernel]).set_weight(&web().id, &real(GUE).address, 3).unwrap_err();
+        let doubt = if in_doubt { "; whether it was done is not known" } else { "" };
+        let object = "destination 192.168.1.10:80 of service tcp://10.0.0.1:80";
+        let text = format!("cannot set the weight of {object}: no answer from the kernel within {TIMEOUT:?}{doubt}");
+        assert_eq!(error.to_string(), text);
+    }
 }
 
 #[test]

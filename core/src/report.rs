@@ -40,7 +40,7 @@ impl Report {
     /// Whether every command was done.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.failed.is_empty() && self.known == self.total
+        self.failed.is_empty() && self.interrupted.is_none() && self.known == self.total
     }
 
     /// What went wrong first: what the kernel refused, or what ended it.

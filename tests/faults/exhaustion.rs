@@ -1,11 +1,14 @@
 //! What runs out: descriptors, memory, room in the receive buffer; and a namespace that goes away.
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 
 use ipvs_core::{Client, Command, ErrorKind, Options, Outcome, Role, Service, SyncDaemon};
 
-use rustix::net::sockopt::socket_recv_buffer_size;
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_recv_buffer_size, socket_domain, socket_recv_buffer_size};
 use rustix::net::{AddressFamily, SocketType, socket};
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use crate::alone;
 use crate::namespace::{built, run, run_with_input, tree};
@@ -42,6 +45,29 @@ fn a_receive_buffer_of_4_kb_loses_no_answer_of_a_batch_of_which_half_fails() {
     }
     assert_eq!(report.failed.len(), 5000);
     assert_eq!(client.services().unwrap().len(), 5000);
+}
+
+/// The client's own socket, whose buffer somebody makes too small for what is to come.
+#[test]
+fn lost_answers_are_told_and_the_next_call_works() {
+    let (_alone, namespace) = alone();
+    let client = Client::connect().unwrap();
+    let commands: Vec<_> = (0..200).map(|_| Command::DeleteService(service(1).id)).collect();
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let socket: Option<OwnedFd> = fs::read_dir("/proc/self/fd").unwrap().find_map(|file| {
+        let number = file.unwrap().file_name().to_str()?.parse().ok()?;
+        let socket = pidfd_getfd(&own, number, PidfdGetfdFlags::empty()).ok()?;
+        (socket_domain(&socket) == Ok(AddressFamily::NETLINK)).then_some(socket)
+    });
+    set_socket_recv_buffer_size(socket.unwrap(), 1).unwrap();
+    let report = client.batch(&commands).unwrap();
+    let error = report.interrupted.as_ref().unwrap();
+    assert_eq!(error.raw_os_error(), Some(Errno::NOBUFS.raw_os_error()), "{error}");
+    let unknown = report.outcomes().filter(|outcome| matches!(outcome, Outcome::Unknown)).count();
+    assert!(unknown > 0 && report.failed.len() + unknown == 200, "{report:?}");
+    client.add_service(&service(2)).unwrap();
+    assert_eq!(client.services().unwrap().len(), 1);
+    assert_eq!(namespace.witness().len(), 1);
 }
 
 /// A client that has its socket works on; another one says what is missing, and connects when there is room again.
@@ -112,7 +138,7 @@ fn a_memory_limit_ends_a_listing_and_touches_nothing() {
     let limited = |added: u32| {
         // By what it has when the module is loaded.
         let program = format!(
-            "import ipvs, resource\nlb = ipvs.Client()\nhas = int(open('/proc/self/statm').read().split()[0]) * 4096\n\
+            "import ipvs, resource\nlb = ipvs.Client(timeout=60)\nhas = int(open('/proc/self/statm').read().split()[0]) * 4096\n\
              resource.setrlimit(resource.RLIMIT_AS, (has + {added}, has + {added}))\nprint(len(lb.snapshot()))"
         );
         run(&python, ["-c", &program])
