@@ -14,7 +14,7 @@ use crate::namespace::{Namespace, built, eventually, file_of, ran, run_with_inpu
 /// How often each is killed before its end.
 const KILLS: u32 = 100;
 
-/// Services with four destinations each, and their weight.
+/// Services with five destinations each, and their weight. The last one has the same address with any weight.
 fn rules(services: u32, weight: u32) -> String {
     let mut rules = String::new();
     for service in 1..=services {
@@ -23,6 +23,7 @@ fn rules(services: u32, weight: u32) -> String {
         for host in 1..=4 {
             let _ = writeln!(rules, "-a {service} -r 192.168.{weight}.{host}:80 -m -w {weight}");
         }
+        let _ = writeln!(rules, "-a {service} -r 192.168.9.9:80 -m -w {weight}");
     }
     rules
 }
@@ -77,40 +78,67 @@ fn kill_often(mut prepare: impl FnMut() -> Child, mut again: impl FnMut()) {
     }
 }
 
+/// Kills it when it sends its first request, its second, and so on, which no chance hits. `is_midway` tells of a table that is
+/// neither as before nor as it is to be.
+fn kill_at_each_request(
+    (program, arguments, input): (&str, &[&str], &str),
+    prepare: impl Fn(),
+    is_midway: impl Fn() -> bool,
+    again: impl Fn(),
+) {
+    let mut midway = 0;
+    for number in 1.. {
+        prepare();
+        let mut killed = Command::new("/usr/bin/strace");
+        killed.args(["-f", "-qq", "--output=/dev/null"]).arg(format!("--inject=sendto:signal=KILL:when={number}"));
+        killed.arg(built(program)).args(arguments).stdin(file_of(input));
+        if ran(killed).status == Some(0) {
+            break;
+        }
+        midway += usize::from(is_midway());
+        again();
+    }
+    assert!(midway > 0);
+}
+
 #[test]
 fn a_restore() {
     let (_alone, namespace) = alone();
     let (old, new) = (rules(60, 1), rules(60, 2));
-    kill_often(
-        || {
-            run_with_input(built("ipvsadm-restore"), [""; 0], &old).success();
-            start("ipvsadm-restore", &[], &new)
-        },
-        || {
-            assert_is_old_or_new(&namespace, &old, &new);
-            run_with_input(built("ipvsadm-restore"), [""; 0], &new).success();
-            assert_eq!(sorted(&namespace), lines(&new));
-        },
-    );
+    let prepare = || drop(run_with_input(built("ipvsadm-restore"), [""; 0], &old).success());
+    let again = || {
+        assert_is_old_or_new(&namespace, &old, &new);
+        run_with_input(built("ipvsadm-restore"), [""; 0], &new).success();
+        assert_eq!(sorted(&namespace), lines(&new));
+    };
+    let start_new = || {
+        prepare();
+        start("ipvsadm-restore", &[], &new)
+    };
+    kill_often(start_new, again);
+    let is_midway = || ![lines(&old), lines(&new)].contains(&sorted(&namespace));
+    kill_at_each_request(("ipvsadm-restore", &[], &new), prepare, is_midway, again);
 }
 
 #[test]
 fn an_apply() {
     let (_alone, namespace) = alone();
     let (old, new) = (rules(60, 1), rules(60, 2));
-    kill_often(
-        || {
-            run_with_input(built("ipvsadm-restore"), [""; 0], &old).success();
-            start("ipvsadm", &["--apply"], &new)
-        },
-        || {
-            assert_is_old_or_new(&namespace, &old, &new);
-            // Unchanged is a status of its own.
-            let ran = run_with_input(built("ipvsadm"), ["--apply"], &new);
-            assert!(matches!(ran.status, Some(0 | 3)), "{ran:?}");
-            assert_eq!(sorted(&namespace), lines(&new));
-        },
-    );
+    let prepare = || drop(run_with_input(built("ipvsadm-restore"), [""; 0], &old).success());
+    let again = || {
+        assert_is_old_or_new(&namespace, &old, &new);
+        // Unchanged is a status of its own.
+        let ran = run_with_input(built("ipvsadm"), ["--apply"], &new);
+        assert!(matches!(ran.status, Some(0 | 3)), "{ran:?}");
+        assert_eq!(sorted(&namespace), lines(&new));
+    };
+    let start_new = || {
+        prepare();
+        start("ipvsadm", &["--apply"], &new)
+    };
+    kill_often(start_new, again);
+    let is_midway = || ![lines(&old), lines(&new)].contains(&sorted(&namespace));
+    kill_at_each_request(("ipvsadm", &["--apply"], &new), prepare, is_midway, again);
 }
 
 #[test]
@@ -119,23 +147,22 @@ fn a_drain() {
     let whole = rules(1, 1);
     let rest: Vec<_> = lines(&whole).into_iter().filter(|rule| !rule.contains("192.168.1.1:80")).collect();
     let drain = ["--drain", "-t", "10.0.0.2:80", "-r", "192.168.1.1"];
-    kill_often(
-        || {
-            run_with_input(built("ipvsadm-restore"), [""; 0], &whole).success();
-            start("ipvsadm", &drain, "")
-        },
-        || {
-            assert_is_old_or_new(
-                &namespace,
-                &whole,
-                &whole.replace("192.168.1.1:80 -m -w 1", "192.168.1.1:80 -m -w 0"),
-            );
-            // What was deleted before the kill is no more.
-            let ran = run_with_input(built("ipvsadm"), drain, "");
-            assert!(ran.status == Some(0) || ran.stderr.contains("no such destination"), "{ran:?}");
-            assert_eq!(sorted(&namespace), rest);
-        },
-    );
+    let quiet = whole.replace("192.168.1.1:80 -m -w 1", "192.168.1.1:80 -m -w 0");
+    let prepare = || drop(run_with_input(built("ipvsadm-restore"), [""; 0], &whole).success());
+    let again = || {
+        assert_is_old_or_new(&namespace, &whole, &quiet);
+        // What was deleted before the kill is no more.
+        let ran = run_with_input(built("ipvsadm"), drain, "");
+        assert!(ran.status == Some(0) || ran.stderr.contains("no such destination"), "{ran:?}");
+        assert_eq!(sorted(&namespace), rest);
+    };
+    let start_drain = || {
+        prepare();
+        start("ipvsadm", &drain, "")
+    };
+    kill_often(start_drain, again);
+    let is_midway = || sorted(&namespace) == lines(&quiet);
+    kill_at_each_request(("ipvsadm", &drain, ""), prepare, is_midway, again);
 }
 
 /// One that waits for a connection leaves it as it is, and weight 0; the next one waits on.
