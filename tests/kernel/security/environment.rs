@@ -10,7 +10,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::calls::{CALLS, LUA_CALLS, PYTHON_CALLS, called, director};
-use super::{said, with_file_capability};
+use super::{NET_ADMIN, said, with_file_capability};
 use crate::faces::{lua_call, python_call};
 use crate::namespace::{Namespace, Ran, built, file_of, ran};
 
@@ -209,7 +209,7 @@ fn the_modules_run_no_program_and_name_no_file_of_the_folder_either() {
 #[test]
 fn what_the_c_library_takes_from_the_environment_ends_where_the_file_has_the_capability() {
     let _namespace = Namespace::enter();
-    let (traps, copies) = (traps(), with_file_capability());
+    let (traps, copies) = (traps(), with_file_capability(&[NET_ADMIN]));
     let (plain, capable) = (built("ipvsadm"), copies.path().join("ipvsadm"));
     let call = |program: &Path, arguments: &[&str], variables: &[(&str, &str)]| {
         let words: Vec<&OsStr> = [program.as_os_str()].into_iter().chain(arguments.iter().map(OsStr::new)).collect();

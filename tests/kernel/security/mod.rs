@@ -18,6 +18,14 @@ use crate::namespace::{Ran, built};
 
 const PROGRAMS: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
 
+/// Starts a program as an ordinary user who has no capability, but can get these from the program's file.
+fn bounded(capabilities: &str, program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+    command.arg(format!("--bounding-set=-all,{capabilities}")).arg(program.as_ref());
+    command
+}
+
 /// Starts a program as an ordinary user who has these capabilities and can get no other.
 fn ordinary(capabilities: &str, program: impl AsRef<Path>) -> Command {
     let mut command = Command::new("setpriv");
@@ -29,10 +37,15 @@ fn ordinary(capabilities: &str, program: impl AsRef<Path>) -> Command {
     command
 }
 
-/// Copies of the programs that have the capability themselves, as `setcap cap_net_admin=ep` gives it.
-fn with_file_capability() -> TempDir {
+/// `CAP_NET_ADMIN` and `CAP_SYS_ADMIN`, as the kernel numbers them.
+const NET_ADMIN: u32 = 12;
+const SYS_ADMIN: u32 = 21;
+
+/// Copies of the programs that have the capabilities themselves, as `setcap cap_net_admin=ep` gives one.
+fn with_file_capability(numbers: &[u32]) -> TempDir {
     // Revision 2 and effective; permitted; inheritable; the same of the higher capabilities (`struct vfs_cap_data`).
-    let words: [u32; 5] = [0x0200_0001, 1 << 12, 0, 0, 0];
+    let permitted = numbers.iter().fold(0, |all, number| all | 1 << number);
+    let words: [u32; 5] = [0x0200_0001, permitted, 0, 0, 0];
     let value: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();

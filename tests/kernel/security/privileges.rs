@@ -11,7 +11,7 @@ use std::time::Duration;
 use ipvs_core::Client;
 
 use super::calls::{LUA_CALLS, PYTHON_CALLS, called, director};
-use super::{ordinary, said, with_file_capability};
+use super::{NET_ADMIN, SYS_ADMIN, bounded, ordinary, said, with_file_capability};
 use crate::eventually;
 use crate::faces::{lua_call, python_call};
 use crate::namespace::{Namespace, built, ran, run};
@@ -21,18 +21,13 @@ const NOBODY: u32 = 65534;
 
 #[test]
 fn an_ordinary_user_with_the_capability_can_do_what_root_can() {
-    let copies = with_file_capability();
+    let copies = with_file_capability(&[NET_ADMIN]);
     let as_root = called(|program| Command::new(built(program)));
     for (arguments, ran, table) in &as_root {
         let is_refused = arguments.ends_with("nosuch") || arguments.ends_with("-A -t 10.0.0.1:80");
         assert_eq!(ran.status, Some(if is_refused { 255 } else { 0 }), "{arguments}: {ran:?} {table:?}");
     }
-    let by_itself = called(|program| {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all,+net_admin"]);
-        command.arg(copies.path().join(program));
-        command
-    });
+    let by_itself = called(|program| bounded("+net_admin", copies.path().join(program)));
     let by_inheritance = called(|program| ordinary("+net_admin", built(program)));
     for calls in [by_itself, by_inheritance] {
         assert_eq!(calls.len(), as_root.len());
@@ -101,13 +96,14 @@ fn another_namespace_takes_the_second_capability_and_the_error_says_so() {
         assert!(refused.stderr.ends_with(&expected), "{refused:?}");
         assert_ne!(refused.status, Some(0));
     }
-    let mut command = ordinary("+net_admin,+sys_admin", built("ipvsadm"));
-    ran({
-        command.args(["-A", "-f", "7", "-s", "rr", "--netns", elsewhere.name()]);
-        command
-    })
-    .success();
-    assert_eq!(elsewhere.inside(|| elsewhere.witness()), ["-A -f 7 -s rr"]);
+    // Inherited, and from the program's file.
+    let (both, copies) = ("+net_admin,+sys_admin", with_file_capability(&[NET_ADMIN, SYS_ADMIN]));
+    let commands = [ordinary(both, built("ipvsadm")), bounded(both, copies.path().join("ipvsadm"))];
+    for (mut command, mark) in commands.into_iter().zip(["7", "8"]) {
+        command.args(["-A", "-f", mark, "-s", "rr", "--netns", elsewhere.name()]);
+        ran(command).success();
+    }
+    assert_eq!(elsewhere.inside(|| elsewhere.witness()), ["-A -f 7 -s rr", "-A -f 8 -s rr"]);
 }
 
 #[test]
