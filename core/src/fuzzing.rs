@@ -4,14 +4,15 @@ use crate::proc::{parse_connection, parse_overview, parse_total_stats};
 use crate::wire::{
     Request, names_tunnel_type, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts,
 };
-use crate::{Command, Family, SETTINGS, transport};
+use crate::{Command, Family, SETTINGS, ServiceId, transport};
 
 /// A datagram as the kernel might send it: messages, errors and extended acknowledgements.
 pub fn datagram(datagram: &[u8]) {
     transport::read(datagram, message);
 }
 
-/// The payload of one message, taken for the answer to each request. What can be sent comes back as it was.
+/// The payload of one message, taken for the answer to each request. Services, destinations and daemons that can be sent come
+/// back as they were.
 pub fn message(message: &[u8]) {
     if let Ok(entry) = parse_service(message)
         && entry.service.check().is_ok()
@@ -21,7 +22,14 @@ pub fn message(message: &[u8]) {
         assert_eq!(again.map(|entry| entry.service).ok(), Some(service));
     }
     for family in [Family::Ipv4, Family::Ipv6] {
-        let _ = parse_destination(message, family);
+        let service = ServiceId::Fwmark { mark: 1, family };
+        if let Ok(entry) = parse_destination(message, family)
+            && entry.destination.check(&service).is_ok()
+        {
+            let destination = entry.destination;
+            let again = parse_destination(&sent(&Command::AddDestination(service, destination.clone())), family);
+            assert_eq!(again.map(|entry| entry.destination).ok(), Some(destination));
+        }
     }
     let _ = names_tunnel_type(message);
     if let Ok(daemon) = parse_daemon(message)
