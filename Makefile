@@ -111,6 +111,7 @@ test-fuzz: fuzz
 messages: export IPVS_MESSAGES := $(CURDIR)/target/messages.txt
 messages: build
 	rm -f $(IPVS_MESSAGES)
+	cargo test --package ipvs-core --lib error::
 	cargo test --package ipvs-tests --test kernel --test reload --test faults \
 		--config 'target."cfg(all())".runner = ["env", "--chdir=$(CURDIR)", "$(GUEST)", "--timeout", "1800", "--"]'
 	$(GUEST) -- env PYTHONPATH=tests/python python -m pytest --basetemp=/run/pytest -p noted tests/python

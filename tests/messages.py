@@ -1,7 +1,7 @@
 """Writes the page of everything that is said to people: the help of the programs, and each message once.
 
 The messages are those of the tests that ran with IPVS_MESSAGES, one a line: the face, what was called or the line of
-the test that did, the message.
+the test that did, the message. Those of core are one of each kind of error, also of those that no kernel here gives.
 Those that differ in what was typed, in a number or in the argument's name are one.
 
 usage: messages.py FILE >PAGE
@@ -14,8 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ipvs
+
 PROGRAMS = ("ipvsadm", "ipvsadm-save", "ipvsadm-restore")
-FACES = ["Lua", "Python", "ipvsadm"]
+FACES = ["core", "Lua", "Python", "ipvsadm"]
 #: What a message repeats of its caller's: its place, the method, quoted text, ids and addresses, numbers, the argument,
 #: the type of its value.
 TYPED = re.compile(
@@ -39,6 +41,8 @@ def main() -> int:
         message = CONTROL.sub("?", LONG.sub(r"\1...", message))
         seen[face].setdefault(TYPED.sub("*", message), (message, called))
     assert all(seen.values()), f"one of {FACES} said nothing"
+    kinds = {error.kind for error in ipvs.Error.__subclasses__()}
+    assert kinds == {called for _, called in seen["core"].values()}
     for face, words in RARE.items():
         for word in words:
             assert any(word in message for message, _ in seen[face].values()), f"{face} never said {word!r}"
