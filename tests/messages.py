@@ -17,6 +17,7 @@ from pathlib import Path
 import ipvs
 
 PROGRAMS = ("ipvsadm", "ipvsadm-save", "ipvsadm-restore")
+PREFIXES = tuple(f"{program}: " for program in PROGRAMS)
 FACES = ["core", "Lua", "Python", "ipvsadm"]
 #: What a message repeats of its caller's: its place, the method, quoted text, ids and addresses, numbers, the argument,
 #: the type of its value.
@@ -37,9 +38,10 @@ def main() -> int:
     """Print the page."""
     seen: dict[str, dict[str, tuple[str, str]]] = {face: {} for face in FACES}
     for line in Path(sys.argv[1]).read_text(errors="replace").split("\n")[:-1]:
-        face, called, message = line.split("\t", 2)
-        message = CONTROL.sub("?", LONG.sub(r"\1...", message))
-        seen[face].setdefault(TYPED.sub("*", message), (message, called))
+        face, called, message = (CONTROL.sub("?", LONG.sub(r"\1...", part)) for part in line.split("\t", 2))
+        # Beside what the programs say there is what others do, and what a rule repeats.
+        if face != "ipvsadm" or message.startswith(PREFIXES):
+            seen[face].setdefault(TYPED.sub("*", message), (message, called))
     assert all(seen.values()), f"one of {FACES} said nothing"
     kinds = {error.kind for error in ipvs.Error.__subclasses__()}
     assert kinds == {called for _, called in seen["core"].values()}

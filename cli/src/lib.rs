@@ -135,9 +135,9 @@ fn status(program: Program) -> u8 {
             };
             (format!("{error}{}", hint(&error, &call.options)), status)
         }
-        Failure::Output(error) => (format!("cannot write the output: {error}"), FAILED),
-        Failure::Input(error) => (format!("cannot read the rules: {error}"), FAILED),
-        Failure::File(path, error) => (format!("cannot write {path}: {error}"), FAILED),
+        Failure::Output(error) => (format!("cannot write the output: {}", plain(&error)), FAILED),
+        Failure::Input(error) => (format!("cannot read the rules: {}", plain(&error)), FAILED),
+        Failure::File(path, error) => (format!("cannot write '{path}': {}", plain(&error)), FAILED),
     };
     program.report(&what);
     status
@@ -146,6 +146,12 @@ fn status(program: Program) -> u8 {
 /// A thread whose room is not what `RUST_MIN_STACK` says.
 fn new_thread() -> thread::Builder {
     thread::Builder::new().stack_size(STACK)
+}
+
+/// The system's text without the number behind it, and without the name of a file that is only for a moment.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error ").next().unwrap_or(&text).to_owned()
 }
 
 /// Why a command that was understood failed.

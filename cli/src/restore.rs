@@ -20,7 +20,7 @@ use signal_hook::iterator::Signals;
 
 use crate::hint::Hints;
 use crate::names::Names;
-use crate::{FAILED, Failure, LISTING_FAILED, Program, new_thread, run_line};
+use crate::{FAILED, Failure, LISTING_FAILED, Program, new_thread, plain, run_line};
 
 /// How many quick commands are sent before a signal is heard.
 const SLICE: usize = 200;
@@ -68,7 +68,7 @@ pub(crate) fn restore(
         (Err(failure), ..) => Err(failure),
         (Ok(()), Some(error), 0) => Err(Failure::Output(error)),
         (Ok(()), Some(error), status) if error.kind() != io::ErrorKind::BrokenPipe => {
-            program.report(&format_args!("cannot write the output: {error}"));
+            program.report(&format_args!("cannot write the output: {}", plain(&error)));
             Err(Failure::Reported(status))
         }
         (Ok(()), _, 0) => Ok(()),

@@ -329,7 +329,7 @@ impl<'a> Given<'a> {
         let Some(first) = self.options.first() else { return Ok(None) };
         let name = first.name;
         let spec = name.command().ok_or_else(|| {
-            RuleError::syntax(format!("{} is not a command; the command comes first, see --help", name.usage())).at(1)
+            RuleError::syntax(format!("{} is not a command; the command comes first", name.usage())).at(1)
         })?;
         self.command = Some(self.options.remove(0));
         Ok(Some(spec))
@@ -488,7 +488,7 @@ impl<'a> Given<'a> {
             Name::Generate => return Ok(Invocation::Generate(self.generated()?)),
             Name::Help => return Ok(Invocation::Help),
             Name::Version => return Ok(Invocation::Version),
-            other => return Err(RuleError::syntax(format!("{} is not a command, see --help", other.usage()))),
+            other => return Err(RuleError::syntax(format!("{} is not a command", other.usage()))),
         };
         change.check().map_err(|argument| self.placed(&argument))?;
         Ok(Invocation::Change(change))
@@ -581,6 +581,7 @@ impl<'a> Given<'a> {
             "one_packet" => &[Name::OnePacket],
             "destination" | "forwarding" => &[Name::RealServer],
             "weight" => &[Name::Weight],
+            "upper_threshold" => &[Name::UThreshold],
             "lower_threshold" => &[Name::LThreshold],
             "tunnel" => &[Name::TunType],
             "tcp" | "tcp_fin" | "udp" => &[Name::Set],
@@ -1041,6 +1042,10 @@ mod tests {
             (
                 "-a -t 10.0.0.1:80 -r 192.168.1.10 -w -1",
                 "-a, --add-server: -w, --weight: '-1' is not a number from 0 to 2147483647",
+            ),
+            (
+                "-a -t 10.0.0.1:80 -r 192.168.1.10 -x 2147483648",
+                "-a, --add-server: -x, --u-threshold: 2147483648 is above 2147483647",
             ),
             (
                 "-a -t 10.0.0.1:80 -r 192.168.1.10 -y 1",

@@ -64,7 +64,7 @@ fn an_ordinary_user_with_the_capability_sees_connections_changes_and_files() {
     user(&format!("-Sn --output {}", file("own").display())).success();
     assert_eq!(fs::read_to_string(file("own")).unwrap().lines().count(), 2);
     let refused = user(&format!("-Sn --output {}", file("root's").display()));
-    assert!(refused.stderr.contains("root's: Permission denied"), "{refused:?}");
+    assert!(refused.stderr.contains("root's': Permission denied"), "{refused:?}");
     assert_eq!(fs::read_to_string(file("root's")).unwrap(), "older\n");
 
     let mut command = ordinary("+net_admin", built("ipvsadm"));
