@@ -33,6 +33,7 @@ const GET_DEST: u8 = 8;
 const NEW_DAEMON: u8 = 9;
 const DEL_DAEMON: u8 = 10;
 const GET_DAEMON: u8 = 11;
+const SET_CONFIG: u8 = 12;
 const GET_CONFIG: u8 = 13;
 const GET_INFO: u8 = 15;
 
@@ -300,6 +301,14 @@ fn a_tunnel_that_cannot_be_read_back_is_not_done() {
     let (kernel, _) = kernel(30, |command| if command == GET_DEST { Say::Nothing } else { Say::Done });
     let report = client([kernel]).batch(&[Command::AddDestination(web().id, real(GUE))]).unwrap();
     assert!(report.interrupted.is_some() && !report.is_done(), "{report:?}");
+}
+
+/// With more than 100 ticks a second a kernel counts less far than is checked here.
+#[test]
+fn times_that_this_kernel_cannot_count_are_refused() {
+    let (kernel, _) = kernel(30, |command| if command == SET_CONFIG { Say::Refused(Errno::INVAL) } else { Say::Done });
+    let error = client([kernel]).set_timeouts(&Timeouts { tcp: 8_589_935, tcp_fin: 0, udp: 0 }).unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::TimeoutsRefused), "{error}");
 }
 
 /// Reading changes nothing, and what was not sent was not done.

@@ -1,9 +1,9 @@
 //! One capability is enough.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -96,6 +96,17 @@ fn another_namespace_takes_the_second_capability_and_the_error_says_so() {
         assert!(refused.stderr.ends_with(&expected), "{refused:?}");
         assert_ne!(refused.status, Some(0));
     }
+    // A file of another's, by its path.
+    let folder = tempfile::tempdir().unwrap();
+    let closed = folder.path().join("closed");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::write(&closed, "").unwrap();
+    fs::set_permissions(&closed, Permissions::from_mode(0o600)).unwrap();
+    let mut command = ordinary("+net_admin,+sys_admin", built("ipvsadm"));
+    command.arg("-Ln").arg("--netns").arg(&closed);
+    let refused = ran(command);
+    let reason = "cannot be entered: Permission denied; its file may not be opened by this user; run it as root\n";
+    assert!(refused.stderr.ends_with(reason), "{refused:?}");
     // Inherited, and from the program's file.
     let (both, copies) = ("+net_admin,+sys_admin", with_file_capability(&[NET_ADMIN, SYS_ADMIN]));
     let commands = [ordinary(both, built("ipvsadm")), bounded(both, copies.path().join("ipvsadm"))];
