@@ -51,8 +51,8 @@ impl Connector {
         Ok(())
     }
 
-    /// One request that reads; says in how many datagrams the answer came. A number of the family that is out of date is
-    /// found out anew.
+    /// One request that reads; says whether others may have changed what is listed within the listing. A number of the family
+    /// that is out of date is found out anew.
     pub fn exchange(
         &self,
         request: Request<'_>,

@@ -22,14 +22,19 @@ use rustix::net::{RecvFlags, sockopt};
 pub(crate) use deadline::Deadline;
 pub(crate) use namespace::Namespace;
 
-/// Room for one datagram of the kernel's. It makes those of a dump as long as its reader had room before, or a page where that
-/// is more (`netlink_dump` in `af_netlink.c`). With what the kernel itself writes behind it, this much is 8 KiB, which it takes
-/// for a page already. More room makes listings slower, not faster: the kernel then takes, and on many systems wipes, 16 or
-/// 64 KiB for each datagram, however little is in it.
-const DATAGRAM_MAX: usize = 8192 - 320;
+/// What the kernel itself writes behind a datagram (`struct skb_shared_info`, `SKB_WITH_OVERHEAD`).
+const OVERHEAD: usize = 320;
 
-/// More than the kernel needs for a service or a destination: 400 bytes on Linux 6.1.
-const ENTRY_MAX: usize = 1024;
+/// Room for one datagram of the kernel's. It makes those of a dump as long as its reader had room before (`netlink_dump` in
+/// `af_netlink.c`), and takes 8 KiB for this much as for a page. More room makes listings slower, not faster: the kernel then
+/// takes, and on many systems wipes, 16 or 64 KiB for each datagram, however little is in it.
+const DATAGRAM_MAX: usize = 8192 - OVERHEAD;
+
+/// Where no more than a page of memory is to be had, the kernel makes do with that.
+const DATAGRAM_MIN: usize = 4096 - OVERHEAD;
+
+/// More than the kernel needs for a service or a destination, which is 400 bytes on Linux 6.1.
+const ENTRY_MAX: usize = 512;
 
 /// The kernel's word that it did not do something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,7 +198,8 @@ impl Transport {
         loop {
             self.receive(deadline)?;
             datagrams += 1;
-            was_full |= self.datagram.len() + ENTRY_MAX > DATAGRAM_MAX;
+            let length = self.datagram.len();
+            was_full |= [DATAGRAM_MIN, DATAGRAM_MAX].iter().any(|room| (length..length + ENTRY_MAX).contains(room));
             for message in messages(&self.datagram) {
                 let message = message?;
                 if message.sequence_number() != sequence {

@@ -131,12 +131,17 @@ fn a_request_has_header_flags_and_a_new_sequence_number() {
 fn a_listing_that_others_may_have_changed_says_so() {
     let entry = |length: usize| message(42, NLM_F_MULTIPART, 1, &vec![0; length - NETLINK_HEADER_LEN]);
     let end = || message(NLMSG_DONE, NLM_F_MULTIPART, 1, &[0; 4]);
-    let last_with_room = DATAGRAM_MAX - ENTRY_MAX;
+    let with_room = |room: usize| entry(room - ENTRY_MAX);
+    let without = |room: usize| entry(room - ENTRY_MAX + 4);
     let cases = [
         (vec![end()], false),
         (vec![entry(400), end()], false),
-        (vec![entry(last_with_room), end()], false),
-        (vec![entry(last_with_room + 4), end()], true),
+        (vec![with_room(DATAGRAM_MIN), end()], false),
+        (vec![without(DATAGRAM_MIN), end()], true),
+        (vec![entry(DATAGRAM_MIN), end()], true),
+        (vec![entry(DATAGRAM_MIN + 4), end()], false),
+        (vec![with_room(DATAGRAM_MAX), end()], false),
+        (vec![without(DATAGRAM_MAX), end()], true),
         (vec![entry(DATAGRAM_MAX), end()], true),
         (vec![entry(400), entry(400), end()], true),
     ];
