@@ -603,17 +603,20 @@ impl Client {
             let rest = &commands[start..];
             let chunk = self.connector.chunk(&rest.iter().map(|command| Request::Change(command.borrow())));
             report.sent = start + chunk.sent;
-            let is_in_doubt = chunk.sent > 0 && chunk.refused.first().is_none_or(|(position, _)| *position > 0);
             for (position, refusal) in chunk.refused {
                 report.failed.push((start + position, self.refused(rest[position].borrow(), refusal)));
             }
-            report.interrupted = match chunk.end {
-                Ok(()) => {
-                    report.known = report.sent;
-                    self.read_tunnels_back(&rest[..chunk.sent], start, &mut report.failed).err()
+            let end = match chunk.end {
+                Ok(()) => self.read_tunnels_back(&rest[..chunk.sent], &mut report),
+                Err(failure) => {
+                    let is_refused = |position: &usize| report.failed.iter().any(|(at, _)| at == position);
+                    let in_doubt = (start..report.sent).find(|position| !is_refused(position));
+                    let error = self.failed(commands[in_doubt.unwrap_or(start)].borrow().operation(), failure);
+                    Err(Error { is_in_doubt: in_doubt.is_some(), ..error })
                 }
-                Err(failure) => Some(Error { is_in_doubt, ..self.failed(rest[0].borrow().operation(), failure) }),
             };
+            report.failed.sort_by_key(|(position, _)| *position);
+            report.interrupted = end.err();
         }
         report
     }
@@ -737,26 +740,25 @@ impl Client {
 
     /// Kernels before 5.3 take a tunnel's attributes without a word and make it an IPIP one. They do not list the type
     /// of a tunnel either, which is how one is known, once for each client. There the tunnels are errors, and those that
-    /// were added are deleted again.
-    fn read_tunnels_back<C: Borrow<Command>>(
-        &self,
-        commands: &[C],
-        start: usize,
-        failed: &mut Vec<(usize, Error)>,
-    ) -> Result<(), Error> {
-        let ended = failed.len();
+    /// were added are deleted again. The commands are those that were sent last; of all that come before the first tunnel that
+    /// cannot be read back it is known what became of them.
+    fn read_tunnels_back<C: Borrow<Command>>(&self, commands: &[C], report: &mut Report) -> Result<(), Error> {
+        let (start, ended) = (report.known, report.failed.len());
         for (position, command) in commands.iter().map(Borrow::borrow).enumerate() {
             let (Command::AddDestination(id, wanted) | Command::EditDestination(id, wanted)) = command else {
                 continue;
             };
             let special = matches!(wanted.forwarding, Forwarding::Tunnel(tunnel) if tunnel != Tunnel::Ipip);
-            let was_done = || failed[..ended].binary_search_by_key(&(start + position), |(at, _)| *at).is_err();
+            let was_done = || report.failed[..ended].binary_search_by_key(&(start + position), |(at, _)| *at).is_err();
             if !special || self.knows_tunnels.load(Ordering::Relaxed) || !was_done() {
                 continue;
             }
             let operation = command.operation();
-            let listed =
-                self.many(operation, Request::GetDestinations(id), names_tunnel_type, |is_named| *is_named, ONE_LOOK)?;
+            let unknown = |error| Error { is_in_doubt: true, ..error };
+            report.known = start + position;
+            let request = Request::GetDestinations(id);
+            let listed = self.many(operation, request, names_tunnel_type, |is_named| *is_named, ONE_LOOK);
+            let listed = listed.map_err(unknown)?;
             if listed.contains(&true) {
                 self.knows_tunnels.store(true, Ordering::Relaxed);
             } else if listed.contains(&false) {
@@ -767,12 +769,12 @@ impl Client {
                     _ => false,
                 });
                 if matches!(command, Command::AddDestination(..)) && is_last {
-                    self.remove_destination(id, &wanted.address)?;
+                    self.remove_destination(id, &wanted.address).map_err(unknown)?;
                 }
-                failed.push((start + position, Error::new(operation, ErrorKind::TunnelIgnored)));
+                report.failed.push((start + position, Error::new(operation, ErrorKind::TunnelIgnored)));
             }
         }
-        failed.sort_by_key(|(position, _)| *position);
+        report.known = report.sent;
         Ok(())
     }
 }

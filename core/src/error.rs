@@ -252,7 +252,7 @@ pub enum ErrorKind {
          linux-image-generic (Ubuntu) or kernel-modules (Fedora, RHEL), and small kernels for virtual machines may lack it"
     )]
     Unavailable,
-    /// The kernel did not answer in time; whether it did what was asked is not known.
+    /// The kernel did not answer in time. The text of the [`Error`] says if a change was sent, and so may have been done.
     #[error("no answer from the kernel within {0:?}")]
     TimedOut(Duration),
     /// Any other refusal by the kernel.

@@ -63,6 +63,7 @@ fn lost_answers_are_told_and_the_next_call_works() {
     let report = client.batch(&commands).unwrap();
     let error = report.interrupted.as_ref().unwrap();
     assert_eq!(error.raw_os_error(), Some(Errno::NOBUFS.raw_os_error()), "{error}");
+    assert!(error.to_string().ends_with("; whether it was done is not known"), "{error}");
     let unknown = report.outcomes().filter(|outcome| matches!(outcome, Outcome::Unknown)).count();
     assert!(unknown > 0 && report.failed.len() + unknown == 200, "{report:?}");
     client.add_service(&service(2)).unwrap();

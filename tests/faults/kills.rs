@@ -78,8 +78,8 @@ fn kill_often(mut prepare: impl FnMut() -> Child, mut again: impl FnMut()) {
     }
 }
 
-/// Kills it when it sends its first request, its second, and so on, which no chance hits. `is_midway` tells of a table that is
-/// neither as before nor as it is to be.
+/// Kills it when it sends its first request, its second, and so on, which no chance hits: all are sent by one thread, whose calls
+/// strace counts. `is_midway` tells of a table that is neither as before nor as it is to be.
 fn kill_at_each_request(
     (program, arguments, input): (&str, &[&str], &str),
     prepare: impl Fn(),
@@ -92,9 +92,11 @@ fn kill_at_each_request(
         let mut killed = Command::new("/usr/bin/strace");
         killed.args(["-f", "-qq", "--output=/dev/null"]).arg(format!("--inject=sendto:signal=KILL:when={number}"));
         killed.arg(built(program)).args(arguments).stdin(file_of(input));
-        if ran(killed).status == Some(0) {
+        let ended = ran(killed);
+        if ended.status == Some(0) {
             break;
         }
+        assert_eq!(ended.status, None, "{ended:?}");
         midway += usize::from(is_midway());
         again();
     }

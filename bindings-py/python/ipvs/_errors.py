@@ -110,7 +110,7 @@ class Unavailable(Error):
 
 
 class TimedOut(Error, TimeoutError):
-    """The kernel did not answer in time; whether it did what was asked is not known (`ETIMEDOUT`)."""
+    """The kernel did not answer in time (`ETIMEDOUT`). The text says if a change was sent: it may have been done."""
 
     kind = "timed_out"
 
