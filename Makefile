@@ -62,7 +62,7 @@ test-python: build
 	$(GUEST) -- python -m pytest --basetemp=/run/pytest tests/python
 
 # Builds the wheel and the sdist, installs them, and runs the module's tests on the oldest and the newest Python here.
-test-package: setup
+test-package: build
 	python -m pytest tests/package
 
 test-lua: build
