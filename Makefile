@@ -49,6 +49,7 @@ test-kernel: build
 IN_DEBIAN := --config 'target."cfg(all())".runner = ["$(GUEST)", "--kernel", "debian", "--timeout", "3600", "--"]'
 test-kernels: test-kernel test-debian-kernel debian-kernel
 	cargo test $(IN_DEBIAN) --package ipvs-tests --test kernel --test reload -- --test-threads=1
+	cargo test $(IN_DEBIAN) --package ipvs-tests --test faults -- --test-threads=1 fight:: kills::
 
 # Of that, what every change has to pass.
 test-kernel-smoke: build debian-kernel
