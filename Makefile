@@ -31,7 +31,7 @@ build: setup
 test-unit: build
 	cargo test --workspace --exclude ipvs-tests --exclude ipvs-python
 
-test-guest: setup
+test-guest: build
 	python -m pytest tests/guest
 
 # The harness with the other kernel, which `make test` leaves out: it is large to fetch, and slow.
