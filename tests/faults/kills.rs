@@ -54,11 +54,18 @@ fn start(program: &str, arguments: &[&str], input: &str) -> Child {
     command.spawn().unwrap()
 }
 
-/// Kills it at points from its start to its end, until it was so often before its end. `prepare` is what is there before, and
+/// A program, its arguments, and what it reads.
+type Call<'a> = (&'a str, &'a [&'a str], &'a str);
+
+/// Kills it at points from its start to its end, until it was so often before its end. `prepare` makes what is there before, and
 /// `again` runs it to its end and looks at the table.
-fn kill_often(mut prepare: impl FnMut() -> Child, mut again: impl FnMut()) {
-    let mut measure = || {
-        let mut child = prepare();
+fn kill_often((program, arguments, input): Call<'_>, prepare: impl Fn(), again: impl Fn()) {
+    let started = || {
+        prepare();
+        start(program, arguments, input)
+    };
+    let measure = || {
+        let mut child = started();
         let begin = Instant::now();
         child.wait().unwrap();
         begin.elapsed()
@@ -68,7 +75,7 @@ fn kill_often(mut prepare: impl FnMut() -> Child, mut again: impl FnMut()) {
     let (mut number, mut killed) = (0, 0);
     while killed < KILLS {
         assert!(number < 3 * KILLS, "only {killed} of {number} came before its end");
-        let mut child = prepare();
+        let mut child = started();
         // In an order that has no order.
         std::thread::sleep(whole.mul_f64(f64::from(number * 37 % KILLS) / f64::from(KILLS)));
         child.kill().unwrap();
@@ -81,7 +88,7 @@ fn kill_often(mut prepare: impl FnMut() -> Child, mut again: impl FnMut()) {
 /// Kills it when it sends its first request, its second, and so on, which no chance hits: all are sent by one thread, whose calls
 /// strace counts. `is_midway` tells of a table that is neither as before nor as it is to be.
 fn kill_at_each_request(
-    (program, arguments, input): (&str, &[&str], &str),
+    (program, arguments, input): Call<'_>,
     prepare: impl Fn(),
     is_midway: impl Fn() -> bool,
     again: impl Fn(),
@@ -113,13 +120,10 @@ fn a_restore() {
         run_with_input(built("ipvsadm-restore"), [""; 0], &new).success();
         assert_eq!(sorted(&namespace), lines(&new));
     };
-    let start_new = || {
-        prepare();
-        start("ipvsadm-restore", &[], &new)
-    };
-    kill_often(start_new, again);
+    let call: Call<'_> = ("ipvsadm-restore", &[], &new);
+    kill_often(call, prepare, again);
     let is_midway = || ![lines(&old), lines(&new)].contains(&sorted(&namespace));
-    kill_at_each_request(("ipvsadm-restore", &[], &new), prepare, is_midway, again);
+    kill_at_each_request(call, prepare, is_midway, again);
 }
 
 #[test]
@@ -134,13 +138,10 @@ fn an_apply() {
         assert!(matches!(ran.status, Some(0 | 3)), "{ran:?}");
         assert_eq!(sorted(&namespace), lines(&new));
     };
-    let start_new = || {
-        prepare();
-        start("ipvsadm", &["--apply"], &new)
-    };
-    kill_often(start_new, again);
+    let call: Call<'_> = ("ipvsadm", &["--apply"], &new);
+    kill_often(call, prepare, again);
     let is_midway = || ![lines(&old), lines(&new)].contains(&sorted(&namespace));
-    kill_at_each_request(("ipvsadm", &["--apply"], &new), prepare, is_midway, again);
+    kill_at_each_request(call, prepare, is_midway, again);
 }
 
 #[test]
@@ -158,13 +159,10 @@ fn a_drain() {
         assert!(ran.status == Some(0) || ran.stderr.contains("no such destination"), "{ran:?}");
         assert_eq!(sorted(&namespace), rest);
     };
-    let start_drain = || {
-        prepare();
-        start("ipvsadm", &drain, "")
-    };
-    kill_often(start_drain, again);
+    let call: Call<'_> = ("ipvsadm", &drain, "");
+    kill_often(call, prepare, again);
     let is_midway = || sorted(&namespace) == lines(&quiet);
-    kill_at_each_request(("ipvsadm", &drain, ""), prepare, is_midway, again);
+    kill_at_each_request(call, prepare, is_midway, again);
 }
 
 /// One that waits for a connection leaves it as it is, and weight 0; the next one waits on.
@@ -206,10 +204,8 @@ fn a_save_to_a_file() {
     let save = ["-S", "-n", "--output", path.to_str().unwrap()];
     let read = || fs::read_to_string(&path).unwrap();
     kill_often(
-        || {
-            fs::write(&path, "old\n").unwrap();
-            start("ipvsadm", &save, "")
-        },
+        ("ipvsadm", &save, ""),
+        || fs::write(&path, "old\n").unwrap(),
         || {
             let there = read();
             assert!(there == "old\n" || lines(&there) == lines(&rules), "{there}");

@@ -20,17 +20,19 @@ const PROGRAMS: [&str; 3] = ["ipvsadm", "ipvsadm-save", "ipvsadm-restore"];
 
 /// Starts a program as an ordinary user who has no capability, but can get these from the program's file.
 fn bounded(capabilities: &str, program: impl AsRef<Path>) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    command.arg(format!("--bounding-set=-all,{capabilities}")).arg(program.as_ref());
-    command
+    as_nobody(&["bounding-set"], capabilities, program)
 }
 
 /// Starts a program as an ordinary user who has these capabilities and can get no other.
 fn ordinary(capabilities: &str, program: impl AsRef<Path>) -> Command {
+    as_nobody(&["bounding-set", "inh-caps", "ambient-caps"], capabilities, program)
+}
+
+/// Starts a program as an ordinary user in whose sets these capabilities are, and no other.
+fn as_nobody(sets: &[&str], capabilities: &str, program: impl AsRef<Path>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-    for set in ["bounding-set", "inh-caps", "ambient-caps"] {
+    for set in sets {
         command.arg(format!("--{set}=-all,{capabilities}"));
     }
     command.arg(program.as_ref());
