@@ -30,7 +30,8 @@ impl Log {
         let name = fs::read_to_string(format!("/proc/{parent}/comm")).unwrap_or_default();
         let netns = options.netns.as_ref().map(|name| format!(", network namespace {name}")).unwrap_or_default();
         let user = rustix::process::getuid().as_raw();
-        let who = format!("uid {user}, by {}[{parent}]{netns}", name.trim_end());
+        // Whoever started this program chose that name, and what it ends a line with would begin another.
+        let who = format!("uid {user}, by {}[{parent}]{netns}", name.trim_end()).replace(char::is_control, "?");
         let socket = UnixDatagram::unbound().and_then(|socket| {
             socket.connect(SOCKET)?;
             socket.set_write_timeout(Some(PATIENCE))?;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use netlink_packet_core::DecodeError;
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketType, netdevice};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, netdevice};
 
 use crate::apply;
 use crate::connector::Connector;
@@ -37,6 +37,10 @@ const PROC_SYS: &str = "/proc/sys/net/ipv4/vs";
 /// and what is not seen is not deleted.
 const ONE_LOOK: usize = 1;
 const ANOTHER_IF_CUT: usize = 2;
+
+/// How often a destination is looked for before it is not there: of a service that others change all the time, a listing in a
+/// hundred misses it.
+const LOOKS_FOR_ONE: usize = 3;
 
 /// How long an operation waits for the kernel's answer unless told otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -150,13 +154,12 @@ impl Client {
                 InvalidArgument::new("netns", "it has a NUL, which no path has"),
             ));
         }
-        let namespace =
-            match &options.netns {
-                Some(name) => Some(Namespace::open(name).map_err(|error| {
-                    Error::new(Operation::Connect, ErrorKind::Namespace { name: name.clone(), error })
-                })?),
-                None => Namespace::current().map_err(|error| Error::new(Operation::Connect, ErrorKind::Io(error)))?,
-            };
+        let namespace = match &options.netns {
+            Some(name) => Some(Namespace::open(name).map_err(|error| {
+                Error::new(Operation::Connect, ErrorKind::Namespace { name: Some(name.clone()), error })
+            })?),
+            None => Namespace::current().map_err(|error| Error::new(Operation::Connect, ErrorKind::Io(error)))?,
+        };
         let connector = Connector::new(options.timeout, options.load_module, namespace);
         let client = Self { connector, knows_tunnels: AtomicBool::new(false) };
         if options.lazy {
@@ -194,14 +197,16 @@ impl Client {
     /// One service (`IPVS_CMD_GET_SERVICE`). Error of its own: `NoSuchService`.
     pub fn service(&self, id: &ServiceId) -> Result<ServiceEntry, Error> {
         let operation = Operation::Service(*id);
-        id.check().map_err(|argument| Error::new(operation, argument))?;
+        id.check_to_read().map_err(|argument| Error::new(operation, argument))?;
         self.one(operation, Request::GetService(id), parse_service)
     }
 
     /// The destinations of a service (`IPVS_CMD_GET_DEST`), in the kernel's order. Error of its own: `NoSuchService`.
+    ///
+    /// As in [`services`](Self::services), one may be missing while others add and delete destinations of this service.
     pub fn destinations(&self, id: &ServiceId) -> Result<Vec<DestinationEntry>, Error> {
         let operation = Operation::Destinations(*id);
-        id.check().map_err(|argument| Error::new(operation, argument))?;
+        id.check_to_read().map_err(|argument| Error::new(operation, argument))?;
         let entries = self.destinations_or_none(operation, id)?;
         if entries.is_empty() {
             // The kernel's list for a service that is not there is empty too.
@@ -408,16 +413,27 @@ impl Client {
     ///
     /// The kernel can only replace all settings at once, so this reads all destinations of the service and sends the one
     /// back with another weight: two exchanges, the first as long as the service is large, and a third with the first GUE
-    /// or GRE tunnel of a client. What somebody else changes in that destination between the two is undone.
+    /// or GRE tunnel of a client. What somebody else changes in that destination between the two is undone. Errors of its own:
+    /// `NoSuchService`, `NoSuchDestination`.
     pub fn set_weight(&self, id: &ServiceId, address: &SocketAddr, weight: u32) -> Result<u32, Error> {
         let operation = Operation::SetWeight(*id, *address);
-        let entries = self.destinations(id).map_err(|error| Error { operation, ..error })?;
-        let entry = entries.into_iter().find(|entry| entry.destination.address == *address);
-        let destination = entry.ok_or_else(|| Error::new(operation, ErrorKind::NoSuchDestination))?.destination;
-        let before = destination.weight;
         check_weight(weight).map_err(|argument| Error::new(operation, argument))?;
+        let destination = self.destination_to_weigh(id, address)?;
+        let before = destination.weight;
         self.edit_weight(id, destination, weight)?;
         Ok(before)
+    }
+
+    /// The destination that is to get another weight, as it is.
+    pub(crate) fn destination_to_weigh(&self, id: &ServiceId, address: &SocketAddr) -> Result<Destination, Error> {
+        let operation = Operation::SetWeight(*id, *address);
+        let named = Command::DeleteDestination(*id, *address);
+        named.check().map_err(|argument| Error::new(operation, argument))?;
+        if let Some(entry) = self.destination_if_any(operation, id, address)? {
+            return Ok(entry.destination);
+        }
+        self.service(id).map_err(|error| Error { operation, ..error })?;
+        Err(Error::new(operation, ErrorKind::NoSuchDestination))
     }
 
     /// Gives a destination that was listed another weight. Nothing else is checked: what a newer kernel has and this library
@@ -490,7 +506,7 @@ impl Client {
         let operation = Operation::StartDaemon(daemon.role);
         daemon.check().map_err(|argument| Error::new(operation, argument))?;
         let find = || -> io::Result<u32> {
-            let socket = net::socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+            let socket = net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
             Ok(netdevice::name_to_index(socket, &daemon.interface)?)
         };
         match self.connector.in_namespace(find) {
@@ -684,6 +700,22 @@ impl Client {
         let family = id.family();
         let parse = |message: &[u8]| parse_destination(message, family);
         self.many(operation, Request::GetDestinations(id), parse, |entry| entry.destination.address, ONE_LOOK)
+    }
+
+    /// One destination, or nothing if it is not there. A listing may miss it, and so what is not there is looked for again.
+    pub(crate) fn destination_if_any(
+        &self,
+        operation: Operation,
+        id: &ServiceId,
+        address: &SocketAddr,
+    ) -> Result<Option<DestinationEntry>, Error> {
+        for _ in 0..LOOKS_FOR_ONE {
+            let entries = self.destinations_or_none(operation, id)?;
+            if let Some(entry) = entries.into_iter().find(|entry| entry.destination.address == *address) {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
     }
 
     fn open_proc(&self, operation: Operation, name: &str) -> Result<File, Error> {

@@ -658,17 +658,14 @@ fn what_cannot_be_is_refused_before_anything_is_sent() {
         client.set_sync_role(Some(&SyncDaemon::new(Role::Master, ""))).map(drop),
         client.plan(&wanted, &Scope::All).map(drop),
         client.set_setting("nosuch", &SettingValue::Switch(true)),
+        client.set_weight(&web().id, &real(GUE).address, u32::MAX).map(drop),
+        client.set_weight(&web().id, &"[fe80::1%1]:80".parse().unwrap(), 1).map(drop),
+        client.drain(&nobody, &real(GUE).address, DrainOptions::default()).map(drop),
     ];
     for error in errors {
         let error = error.unwrap_err();
         assert!(matches!(error.kind, ErrorKind::InvalidArgument(_)), "{error}");
     }
-    let (kernel, asked) = director(9);
-    let client = self::client([kernel]);
-    let error = client.set_weight(&web().id, &real(GUE).address, u32::MAX).unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::InvalidArgument(_)), "{error}");
-    drop(client);
-    assert_eq!(asked.join().unwrap()[1..], [(30, GET_DEST)]);
 }
 
 #[test]
@@ -849,6 +846,42 @@ fn a_drain_keeps_the_weight_of_what_two_listings_missed() {
     let client = client([draining(2, [Say::Done, Say::Done])]);
     let drain = client.drain(&web().id, &real(GUE).address, DrainOptions::default()).unwrap();
     assert_eq!(drain.weight_before(), 7);
+}
+
+#[test]
+fn a_weight_is_set_of_what_two_listings_missed() {
+    let client = client([draining(2, [Say::Done, Say::Done])]);
+    assert_eq!(client.set_weight(&web().id, &real(GUE).address, 3).unwrap(), 7);
+}
+
+/// What others make with another protocol, such as by a program of their own.
+#[test]
+fn a_service_that_cannot_be_sent_is_read_and_watched_all_the_same() {
+    let foreign = Service::new(ServiceId::Address {
+        protocol: crate::Protocol::Other(50),
+        address: "10.0.0.9:500".parse().unwrap(),
+    });
+    let (id, mut asked) = (foreign.id, 0);
+    let (kernel, _) = kernel(30, move |command| match command {
+        GET_SERVICE => {
+            asked += 1;
+            // Listed twice and asked for by its id; then it is gone from the third listing, and when it is asked for.
+            match asked {
+                1..=3 => Say::Replies(vec![emitted(&Command::AddService(foreign.clone()))]),
+                4 => Say::Replies(vec![]),
+                _ => Say::Refused(Errno::SRCH),
+            }
+        }
+        GET_DEST => Say::Replies(vec![listed(real(GUE))]),
+        _ => Say::Nothing,
+    });
+    let client = client([kernel]);
+    let mut watch = client.watch().unwrap();
+    assert_eq!(client.service(&id).unwrap().service.id, id);
+    assert_eq!(client.destinations(&id).unwrap().len(), 1);
+    assert_eq!(watch.look(&client).unwrap(), [crate::Change::ServiceRemoved(id)]);
+    let error = client.set_weight(&id, &real(GUE).address, 1).unwrap_err();
+    assert!(matches!(&error.kind, ErrorKind::InvalidArgument(argument) if argument.field == "protocol"), "{error}");
 }
 
 #[test]

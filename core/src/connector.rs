@@ -103,10 +103,8 @@ impl Connector {
 
     /// The namespace for people.
     pub fn namespace_name(&self) -> String {
-        match &self.namespace {
-            Some(namespace) => namespace.name().to_owned(),
-            None => "that it runs in".to_owned(),
-        }
+        let name = self.namespace.as_ref().and_then(Namespace::name);
+        name.unwrap_or("that it runs in").to_owned()
     }
 
     /// Waits for its turn, opens a connection if there is none, and keeps it unless the work leaves it in doubt.
@@ -267,9 +265,9 @@ impl Turns {
             state = match deadline.left() {
                 Ok(None) => self.passed_on.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Ok(Some(left)) => self.passed_on.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
-                Err(failure) => {
+                Err(_) => {
                     state.waiting -= 1;
-                    return Err(failure);
+                    return Err(Failure::NoTurn);
                 }
             };
             if state.turn == WhoseTurn::PassedOn {
@@ -329,7 +327,7 @@ mod tests {
             });
             turn_has_begun.recv().unwrap();
             let begin = Instant::now();
-            assert!(matches!(connector.connect(), Err(Failure::TimedOut)));
+            assert!(matches!(connector.connect(), Err(Failure::NoTurn)));
             assert!(begin.elapsed() >= timeout);
             drop(turn_ends);
             assert!(connector.turns.take(&mut Deadline::new(Some(Duration::from_secs(60)))).is_ok());

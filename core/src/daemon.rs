@@ -9,8 +9,12 @@ use crate::InvalidArgument;
 /// Longest name of a network interface in bytes (the kernel's `IFNAMSIZ` less the closing NUL).
 const INTERFACE_NAME_MAX: usize = 15;
 
-/// Longest payload of a synchronisation message: what IPv4 and UDP headers leave of 65535 bytes.
+/// Longest payload of a synchronisation message: what IP and UDP headers leave of 65535 bytes.
 const MAX_LENGTH_MAX: u16 = u16::MAX - 20 - 8;
+const MAX_LENGTH_MAX_IPV6: u16 = u16::MAX - 40 - 8;
+
+/// Shortest room for a message that the kernel gives a backup (`start_sync_thread`).
+const MAX_LENGTH_MIN_BACKUP: u16 = 1024;
 
 /// What a daemon does (`IPVS_DAEMON_ATTR_STATE`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,16 +96,23 @@ impl SyncDaemon {
         Ok(())
     }
 
-    /// Whether a daemon that runs is as this one asks for.
+    /// Whether a daemon that runs is as this one asks for. What a kernel before 4.3 does not list it does not take either.
     pub(crate) fn is_met_by(&self, running: &Self) -> bool {
-        let is_met = |asked: u16, has: u16| asked == 0 || asked == has;
+        let is_met = |asked: u16, has: u16| asked == 0 || has == 0 || asked == has;
         self.role == running.role
             && self.interface == running.interface
-            && is_met(self.sync_id.into(), running.sync_id.into())
-            && is_met(self.max_length, running.max_length)
+            && (self.sync_id == 0 || self.sync_id == running.sync_id)
+            && is_met(self.given_length(), running.max_length)
             && is_met(self.port, running.port)
             && is_met(self.ttl.into(), running.ttl.into())
-            && self.group.is_none_or(|group| running.group == Some(group))
+            && self.group.is_none_or(|group| running.group.is_none_or(|has| has == group))
+    }
+
+    /// What the kernel makes of the length that is asked for.
+    fn given_length(&self) -> u16 {
+        let least = if self.role == Role::Backup { MAX_LENGTH_MIN_BACKUP } else { 1 };
+        let most = if self.group.is_some_and(|group| group.is_ipv6()) { MAX_LENGTH_MAX_IPV6 } else { MAX_LENGTH_MAX };
+        if self.max_length == 0 { 0 } else { self.max_length.clamp(least, most) }
     }
 
     /// The group that a listing shows where none was asked for.
@@ -128,6 +139,25 @@ mod tests {
         assert_eq!(with(|daemon| daemon.group = Some(SyncDaemon::DEFAULT_GROUP)), Ok(()));
         assert_eq!(with(|daemon| daemon.group = "ff02::81".parse().ok()), Ok(()));
         assert_eq!(with(|daemon| daemon.group = "10.0.0.1".parse().ok()), Err("group"));
+    }
+
+    #[test]
+    fn what_the_kernel_makes_of_a_length_is_what_was_asked_for() {
+        let listed = |max_length, group: &str| {
+            let group = group.parse().ok();
+            SyncDaemon { max_length, port: 8848, ttl: 1, group, ..SyncDaemon::new(Role::Backup, "eth0") }
+        };
+        let asked = |max_length| SyncDaemon { max_length, ..SyncDaemon::new(Role::Backup, "eth0") };
+        assert!(asked(512).is_met_by(&listed(1024, "224.0.0.81")));
+        assert!(!asked(1025).is_met_by(&listed(1024, "224.0.0.81")));
+        let over_ipv6 = SyncDaemon { group: "ff02::81".parse().ok(), ..asked(65507) };
+        assert!(over_ipv6.is_met_by(&listed(65487, "ff02::81")));
+        assert!(!over_ipv6.is_met_by(&listed(65487, "ff02::82")));
+        // Before Linux 4.3 none of these is taken or listed.
+        let old = SyncDaemon { sync_id: 3, ..SyncDaemon::new(Role::Backup, "eth0") };
+        assert!(SyncDaemon { sync_id: 3, port: 9000, ttl: 9, ..over_ipv6.clone() }.is_met_by(&old));
+        assert!(!over_ipv6.is_met_by(&SyncDaemon::new(Role::Master, "eth0")));
+        assert!(!SyncDaemon { sync_id: 4, ..over_ipv6 }.is_met_by(&old));
     }
 
     #[test]

@@ -111,20 +111,14 @@ impl Drain {
     ) -> Result<Self, Error> {
         // What is too far away is never.
         let end = options.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
-        let mut drain =
-            Self { service: *service, address: *address, weight_before: 0, options, end, state: DrainState::Waiting };
-        let Some(DestinationEntry { destination, .. }) = drain.find_surely(client)? else {
-            // It says what is not there.
-            drain.weight_before = client.set_weight(service, address, 0)?;
-            return Ok(drain);
-        };
-        drain.weight_before = destination.weight;
+        let destination = client.destination_to_weigh(service, address)?;
+        let weight_before = destination.weight;
         if let Err(error) = client.edit_weight(service, destination.clone(), 0) {
             // Whether it is 0 may not be known, and nobody else would set it back.
-            let _ = client.edit_weight(service, destination, drain.weight_before);
+            let _ = client.edit_weight(service, destination, weight_before);
             return Err(error);
         }
-        Ok(drain)
+        Ok(Self { service: *service, address: *address, weight_before, options, end, state: DrainState::Waiting })
     }
 
     /// How it stood at the last step.
@@ -168,26 +162,13 @@ impl Drain {
 
     /// The destination if it is still there with weight 0; if not, that is how it stands.
     fn look(&mut self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
-        let entry = self.find_surely(client)?;
+        let entry = client.destination_if_any(Operation::Destinations(self.service), &self.service, &self.address)?;
         self.state = match &entry {
             None => DrainState::Gone,
             Some(entry) if entry.destination.weight > 0 => DrainState::Overruled,
             Some(_) => return Ok(entry),
         };
         Ok(None)
-    }
-
-    /// A listing may miss it, and so what is not there is looked for twice.
-    fn find_surely(&self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
-        match self.find(client)? {
-            None => self.find(client),
-            entry => Ok(entry),
-        }
-    }
-
-    fn find(&self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
-        let entries = client.destinations_or_none(Operation::Destinations(self.service), &self.service)?;
-        Ok(entries.into_iter().find(|entry| entry.destination.address == self.address))
     }
 
     fn delete_if_time(&self, client: &Client, progress: &DrainProgress) -> Result<DrainState, Error> {

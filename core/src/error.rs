@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use thiserror::Error as ThisError;
 
 use crate::connector::Connector;
-use crate::transport::{Failure, Refusal};
+use crate::transport::{Failure, Namespace, Refusal};
 use crate::{Role, ServiceId};
 
 /// What was being done, and to which object.
@@ -255,6 +255,10 @@ pub enum ErrorKind {
     /// The kernel did not answer in time. The text of the [`Error`] says if a change was sent, and so may have been done.
     #[error("no answer from the kernel within {0:?}")]
     TimedOut(Duration),
+    /// Other threads' calls took the client for all of its time, so that nothing was sent; by name and number it is as
+    /// [`TimedOut`](Self::TimedOut).
+    #[error("other threads used the client for {0:?}, and nothing was sent; a client of its own waits for nobody")]
+    NoTurn(Duration),
     /// Any other refusal by the kernel.
     #[error("{}{}", plain(&io::Error::from_raw_os_error(*errno)), text.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     Kernel {
@@ -264,10 +268,15 @@ pub enum ErrorKind {
         text: Option<String>,
     },
     /// The network namespace cannot be entered, for which `CAP_SYS_ADMIN` is needed, or is not there.
-    #[error("the network namespace '{name}' cannot be entered: {}; {}", plain(error), remedy(error))]
+    #[error(
+        "the network namespace {} cannot be entered: {}; {}",
+        name.as_ref().map_or_else(|| "that the client was made in".to_owned(), |name| format!("'{name}'")),
+        plain(error),
+        remedy(error)
+    )]
     Namespace {
-        /// Its name or path.
-        name: String,
+        /// Its name or path; nothing for the one that the client was made in.
+        name: Option<String>,
         /// What is wrong with it.
         error: io::Error,
     },
@@ -302,10 +311,7 @@ pub enum ErrorKind {
         error: io::Error,
     },
     /// Another program of this library's looks after pools in the network namespace (`EWOULDBLOCK`).
-    #[error(
-        "{} looks after the pools of this network namespace already; stop it first",
-        _0.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
-    )]
+    #[error("{}", locked(*_0))]
     Locked(Option<i32>),
     /// The socket or a file of the kernel's failed.
     #[error("the kernel cannot be reached: {}", plain(_0))]
@@ -334,7 +340,7 @@ impl ErrorKind {
             Self::InvalidArgument(_) => "invalid_argument",
             Self::PermissionDenied(_) => "permission_denied",
             Self::Unavailable => "unavailable",
-            Self::TimedOut(_) => "timed_out",
+            Self::TimedOut(_) | Self::NoTurn(_) => "timed_out",
             Self::Kernel { .. } => "kernel",
             Self::Namespace { .. } => "namespace",
             Self::DestinationRefused => "destination_refused",
@@ -366,8 +372,9 @@ impl Error {
         Self { operation, kind: kind.into(), is_in_doubt: false }
     }
 
-    /// The error number as the kernel gave it. What was found on this side of it has `EINVAL` (a setting), `ETIMEDOUT`
-    /// or `EBADMSG` (an answer).
+    /// The error number as the kernel gave it. What was found on this side of it has the number that a kernel would give:
+    /// `EINVAL` (an argument), `ENOENT` (no IPVS, no such setting), `EOPNOTSUPP` (a tunnel), `EWOULDBLOCK` (the lock),
+    /// `ETIMEDOUT` or `EBADMSG` (an answer); none where `/proc` is not there or a thread panicked.
     #[must_use]
     pub fn raw_os_error(&self) -> Option<i32> {
         let errno = match &self.kind {
@@ -385,7 +392,7 @@ impl Error {
             | ErrorKind::DaemonRefused
             | ErrorKind::TimeoutsRefused => Errno::INVAL,
             ErrorKind::PermissionDenied(_) => Errno::PERM,
-            ErrorKind::TimedOut(_) => Errno::TIMEDOUT,
+            ErrorKind::TimedOut(_) | ErrorKind::NoTurn(_) => Errno::TIMEDOUT,
             ErrorKind::Kernel { errno, .. } => return Some(*errno),
             ErrorKind::Io(error) | ErrorKind::Namespace { error, .. } | ErrorKind::SettingDenied { error, .. } => {
                 return error.raw_os_error();
@@ -394,6 +401,16 @@ impl Error {
             ErrorKind::Malformed(_) => Errno::BADMSG,
         };
         Some(errno.raw_os_error())
+    }
+}
+
+/// Who has the lock, and what to do.
+fn locked(process: Option<i32>) -> String {
+    const HAS_IT: &str = "looks after the pools of this network namespace already";
+    match process {
+        None => format!("another process {HAS_IT}; stop it first"),
+        Some(process) if process.cast_unsigned() == std::process::id() => format!("this process {HAS_IT}"),
+        Some(process) => format!("process {process} {HAS_IT}; stop it first"),
     }
 }
 
@@ -407,6 +424,7 @@ fn plain(error: &io::Error) -> String {
 fn remedy(error: &io::Error) -> &'static str {
     match error.raw_os_error().map(Errno::from_raw_os_error) {
         Some(Errno::PERM) => "CAP_SYS_ADMIN is needed for that, besides CAP_NET_ADMIN",
+        Some(Errno::AGAIN | Errno::NOMEM) => "it takes a thread, and there is no room for another one",
         Some(Errno::ACCESS) => "its file may not be opened by this user; run it as root",
         _ => "'ip netns' lists those with a name",
     }
@@ -417,7 +435,11 @@ pub(crate) fn failed(operation: Operation, failure: Failure, connector: &Connect
     let kind = match failure {
         Failure::NoFamily => ErrorKind::Unavailable,
         Failure::TimedOut => ErrorKind::TimedOut(connector.timeout.unwrap_or_default()),
-        Failure::Namespace(error) => ErrorKind::Namespace { name: connector.namespace_name(), error },
+        Failure::NoTurn => ErrorKind::NoTurn(connector.timeout.unwrap_or_default()),
+        Failure::Namespace(error) => {
+            let name = connector.namespace.as_ref().and_then(Namespace::name).map(str::to_owned);
+            ErrorKind::Namespace { name, error }
+        }
         Failure::Io(error) => ErrorKind::Io(error),
         Failure::Malformed(error) => ErrorKind::Malformed(error.to_string()),
         Failure::Refused(refusal) => return refused(operation, refusal, connector),
@@ -496,8 +518,9 @@ mod tests {
             (ErrorKind::PermissionDenied("a".into()), "permission_denied", 1),
             (ErrorKind::Unavailable, "unavailable", 2),
             (ErrorKind::TimedOut(Duration::ZERO), "timed_out", 110),
+            (ErrorKind::NoTurn(Duration::ZERO), "timed_out", 110),
             (ErrorKind::Kernel { errno: 5, text: None }, "kernel", 5),
-            (ErrorKind::Namespace { name: "a".into(), error: error() }, "namespace", 24),
+            (ErrorKind::Namespace { name: None, error: error() }, "namespace", 24),
             (ErrorKind::DestinationRefused, "destination_refused", 22),
             (ErrorKind::DaemonRefused, "daemon_refused", 22),
             (ErrorKind::TimeoutsRefused, "timeouts_refused", 22),

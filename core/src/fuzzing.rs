@@ -4,7 +4,7 @@ use crate::proc::{parse_connection, parse_overview, parse_total_stats};
 use crate::wire::{
     Request, names_tunnel_type, parse_daemon, parse_destination, parse_info, parse_service, parse_timeouts,
 };
-use crate::{Command, Family, SETTINGS, ServiceId, transport};
+use crate::{Command, Family, SETTINGS, ServiceId, lock, transport};
 
 /// A datagram as the kernel might send it: messages, errors and extended acknowledgements.
 pub fn datagram(datagram: &[u8]) {
@@ -52,6 +52,7 @@ pub fn proc_file(text: &str) {
     text.lines().for_each(|line| drop(parse_connection(line)));
     let _ = parse_overview(text);
     let _ = parse_total_stats(text);
+    let _ = lock::inode(text);
     for setting in SETTINGS {
         if let Some(value) = setting.parse(text) {
             assert_eq!(setting.parse(&value.to_string()), Some(value));

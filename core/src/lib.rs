@@ -68,6 +68,7 @@ pub use lock::{NamespaceLock, OtherWriter};
 pub use overview::{OverviewDestination, OverviewId, OverviewService};
 pub use pool::{Pool, PoolChanges, PoolConfig, PoolEvent, ServerState};
 pub use proc::Connections;
+pub use process::process_number;
 pub use report::{Outcome, Report};
 pub use scope::{Scope, ScopePart};
 pub use service::{
@@ -78,4 +79,5 @@ pub use setting::{SETTINGS, Setting, SettingKind, SettingValue};
 pub use stats::Stats;
 pub use table::{Plan, Table};
 pub use timeouts::{TIMEOUT_MAX, Timeouts};
+pub use transport::seconds;
 pub use watch::{Change, FieldChange, Watch};

@@ -56,12 +56,7 @@ impl NamespaceLock {
 /// The process that holds it, if it can be told: it has to show in `/proc`, and what it has open with it.
 fn holder() -> Option<i32> {
     let text = fs::read("/proc/thread-self/net/unix").ok()?;
-    let text = String::from_utf8_lossy(&text);
-    // Num RefCount Protocol Flags Type St Inode Path
-    let inode = text.lines().find_map(|line| {
-        let words: Vec<_> = line.split_whitespace().collect();
-        (words.get(7)? == &format!("@{NAME}")).then(|| words[6])
-    })?;
+    let inode = inode(&String::from_utf8_lossy(&text))?;
     let socket = PathBuf::from(format!("socket:[{inode}]"));
     let has_it = |process: &Path| {
         let mut files = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
@@ -69,6 +64,19 @@ fn holder() -> Option<i32> {
     };
     let mut processes = fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     processes.find_map(|path| number(&path).filter(|_| has_it(&path)))
+}
+
+/// The inode of the socket that is the lock, in `/proc/net/unix`. The kernel writes names as they are, so whoever has a socket
+/// can add lines that look like this one's: where there are two, nobody knows.
+pub(crate) fn inode(text: &str) -> Option<u64> {
+    let name = format!("@{NAME}");
+    let mut found = text.lines().filter_map(|line| {
+        // Num RefCount Protocol Flags Type St Inode Path
+        let words: Vec<_> = line.split_whitespace().collect();
+        (words.get(7)? == &name).then_some(words[6])
+    });
+    let inode = found.next()?;
+    if found.next().is_some() { None } else { inode.parse().ok() }
 }
 
 /// The process whose folder in `/proc` it is.
@@ -103,4 +111,28 @@ fn writer(process: &Path, namespace: &PathBuf) -> Option<OtherWriter> {
     let name = fs::read_to_string(process.join("comm")).ok()?.trim_end().to_owned();
     let is_known = OTHERS.contains(&name.as_str()) && fs::read_link(process.join("ns/net")).ok()? == *namespace;
     is_known.then_some(OtherWriter { name, process: number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_adds_a_line_for_the_lock_gets_nobody_blamed() {
+        const HEADER: &str = "Num       RefCount Protocol Flags    Type St Inode Path\n";
+        const ITS: &str = "0000000000000000: 00000002 00000000 00010000 0001 01 3010 @ipvs/pools\n";
+        const OTHER: &str = "0000000000000000: 00000003 00000000 00000000 0001 03 3004 /run/log\n\
+                             0000000000000000: 00000003 00000000 00000000 0001 03 3005\n";
+        let added = "0000000000000000: 00000002 00000000 00010000 0001 01 9 @a\n0: 2 0 0 1 1 7 @ipvs/pools\n";
+        for (lines, found) in [
+            (String::new(), None),
+            (OTHER.to_owned(), None),
+            (format!("{OTHER}{ITS}"), Some(3010)),
+            (format!("{added}{ITS}"), None),
+            (format!("{ITS}{added}"), None),
+            (ITS.replace("3010", "-"), None),
+        ] {
+            assert_eq!(inode(&format!("{HEADER}{lines}")), found, "{lines}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! A pool: services that share real servers, what is known of each server, and the policy that makes a table of that. Facts
 //! go in, commands and events come out. No I/O and no clock: how a server is probed is the caller's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -121,17 +121,19 @@ impl PoolConfig {
         if self.hysteresis >= self.quorum {
             return wrong("hysteresis", format!("{} is not below the quorum {}", self.hysteresis, self.quorum));
         }
-        for (place, service) in self.services.iter().enumerate() {
+        let mut ids = BTreeSet::new();
+        for service in &self.services {
             service.check()?;
-            if self.services[..place].iter().any(|other| other.id == service.id) {
+            if !ids.insert(service.id) {
                 return wrong("services", format!("{} is there twice", service.id));
             }
             for server in self.servers.iter().chain(&self.sorry_server) {
                 server.check(&service.id)?;
             }
         }
-        for (place, server) in self.servers.iter().enumerate() {
-            if self.servers[..place].iter().chain(&self.sorry_server).any(|other| other.address == server.address) {
+        let mut addresses: BTreeSet<_> = self.sorry_server.iter().map(|sorry| sorry.address).collect();
+        for server in &self.servers {
+            if !addresses.insert(server.address) {
                 return wrong("servers", format!("{} is there twice", server.address));
             }
         }
@@ -284,26 +286,19 @@ impl Pool {
         table
     }
 
-    /// What brings the kernel's table to the one that is wanted, whoever changed it. Other services in `now` are left alone.
-    #[must_use]
-    pub fn reconcile(&self, now: Table) -> Plan {
-        now.within(&self.scope()).plan_to(&self.table())
-    }
-
     /// Takes in the result of a check.
     pub fn checked(&mut self, address: &SocketAddr, is_well: bool) -> Result<PoolChanges, InvalidArgument> {
-        let (rise, fall) = (self.config.rise, self.config.fall);
+        let enough = if is_well { self.config.rise } else { self.config.fall };
+        let state = self.state_mut(address)?;
+        state.against = if state.is_up == is_well { 0 } else { state.against + 1 };
+        // Most results are no news, and then no table is made.
+        if state.against < enough {
+            return Ok(PoolChanges::default());
+        }
         self.change(|pool, events| {
             let state = pool.state_mut(address)?;
-            if state.is_up == is_well {
-                state.against = 0;
-                return Ok(());
-            }
-            state.against += 1;
-            if state.against >= if is_well { rise } else { fall } {
-                *state = ServerState { is_up: is_well, against: 0, ..*state };
-                events.push(if is_well { PoolEvent::ServerUp(*address) } else { PoolEvent::ServerDown(*address) });
-            }
+            *state = ServerState { is_up: is_well, against: 0, ..*state };
+            events.push(if is_well { PoolEvent::ServerUp(*address) } else { PoolEvent::ServerDown(*address) });
             Ok(())
         })
     }
@@ -341,8 +336,8 @@ impl Pool {
     /// Takes over what the kernel holds, after a restart: a server with a weight is well and keeps it, and one that is not
     /// there failed. One with weight 0 failed if failed servers are kept so; else it is well, and somebody set the 0, unless
     /// nobody has a weight: then a checker was ended while it drained them all, and they are well. A service without any of the
-    /// servers tells nothing. Says nothing of it; what is to be done besides is in
-    /// [`reconcile`](Self::reconcile).
+    /// servers tells nothing. Says nothing of it; [`Client::adopt`](crate::Client::adopt) does what is to be
+    /// done besides.
     pub fn adopt(&mut self, now: &Table) {
         let servers = || self.config.servers.iter().chain(&self.config.sorry_server);
         let tells = |id: &ServiceId| servers().any(|server| now.destination(id, &server.address).is_some());

@@ -207,7 +207,7 @@ fn a_restart_takes_over_what_the_kernel_holds() {
     let adopted = |config: PoolConfig, rules: &str| {
         let mut pool = pool(config);
         pool.adopt(&table(rules));
-        let plan = pool.reconcile(table(rules));
+        let plan = table(rules).within(&pool.scope()).plan_to(&pool.table());
         let up: Vec<_> = pool.servers().map(|(_, state)| state.is_up).collect();
         (up, pool.has_quorum(), plan.to_string())
     };
@@ -438,7 +438,7 @@ proptest! {
         let mut again = Pool::new(pool.config().clone()).unwrap();
         again.adopt_state(&pool.state()).unwrap();
         prop_assert_eq!(again.table(), pool.table());
-        prop_assert!(again.reconcile(pool.table()).is_empty());
+        prop_assert!(pool.table().plan_to(&again.table()).is_empty());
     }
 
     #[test]

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use once_cell::race::OnceBox;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous};
 
-/// A number that this process shares with none of those that it was forked from.
-pub(crate) fn process_number() -> u32 {
+/// A number that this process shares with none of those that it was forked from, which have its process number where each is the
+/// first one of a container.
+#[must_use]
+pub fn process_number() -> u32 {
     // The first number that no process has which this one was forked from: a fork copies it.
     static NEXT: AtomicU32 = AtomicU32::new(1);
     static OWN: OnceBox<Option<&'static AtomicU32>> = OnceBox::new();

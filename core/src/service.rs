@@ -180,6 +180,13 @@ impl ServiceId {
             Self::Address { protocol: Protocol::Other(number), .. } => {
                 Err(InvalidArgument::new("protocol", format!("{number} is none of tcp, udp and sctp")))
             }
+            _ => self.check_to_read(),
+        }
+    }
+
+    /// The same for what is only read: a service that somebody else made with another protocol is listed, too.
+    pub(crate) fn check_to_read(&self) -> Result<(), InvalidArgument> {
+        match self {
             Self::Address { address, .. } => check_scope("service", address),
             Self::Fwmark { mark: 0, .. } => {
                 Err(InvalidArgument::new("fwmark", "0 marks no packet; use 1 to 4294967295"))

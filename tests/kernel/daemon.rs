@@ -60,6 +60,8 @@ fn the_kernel_makes_room_for_a_message() {
         (Role::Backup, None, 65507, 65507),
         (Role::Backup, Some("ff02::5"), 65507, 65487),
         (Role::Master, Some("ff02::5"), 1400, 1400),
+        (Role::Master, Some("ff02::5"), 65507, 65487),
+        (Role::Master, None, 1, 1),
     ] {
         let mut daemon = daemon(role);
         (daemon.sync_id, daemon.max_length) = (1, asked);
@@ -67,6 +69,7 @@ fn the_kernel_makes_room_for_a_message() {
         client.start_daemon(&daemon).unwrap();
         let listed = client.daemons().unwrap().remove(0);
         assert_eq!((listed.sync_id, listed.max_length), (1, given), "{role} {group:?} {asked}");
+        assert!(!client.set_sync_role(Some(&daemon)).unwrap(), "{role} {group:?} {asked}");
         client.stop_daemon(role).unwrap();
     }
 }

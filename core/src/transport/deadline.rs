@@ -4,6 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::Failure;
 
+/// A time in seconds; nothing where it is negative, too long or no number. What is above 0 and below a nanosecond is one, since
+/// 0 may mean for ever.
+#[must_use]
+pub fn seconds(seconds: f64) -> Option<Duration> {
+    let time = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(time.max(Duration::from_nanos(u64::from(seconds > 0.0))))
+}
+
 /// How many datagrams go by between two looks at the clock.
 const CLOCK_INTERVAL: u32 = 64;
 
@@ -53,6 +61,16 @@ mod tests {
     use std::thread::sleep;
 
     use super::*;
+
+    #[test]
+    fn next_to_nothing_is_not_nothing() {
+        let nanosecond = Some(Duration::from_nanos(1));
+        assert_eq!(
+            [0.0, -0.0, 1e-10, 1e-9, 0.5].map(seconds),
+            [Some(Duration::ZERO), Some(Duration::ZERO), nanosecond, nanosecond, Some(Duration::from_millis(500))]
+        );
+        assert_eq!([-1.0, f64::NAN, f64::INFINITY, 1e300].map(seconds), [None; 4]);
+    }
 
     #[test]
     fn the_time_begins_with_the_first_wait() {

@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, sockopt};
 
 pub(crate) use deadline::Deadline;
+pub use deadline::seconds;
 pub(crate) use namespace::Namespace;
 
 /// What the kernel itself writes behind a datagram (`struct skb_shared_info`, `SKB_WITH_OVERHEAD`).
@@ -62,6 +63,8 @@ pub(crate) enum Failure {
     Namespace(io::Error),
     /// The deadline passed.
     TimedOut,
+    /// Other threads had the turn until the deadline.
+    NoTurn,
     /// The socket failed.
     Io(io::Error),
     /// The answer could not be understood.

@@ -47,9 +47,9 @@ impl Namespace {
         }
     }
 
-    /// What people call it.
-    pub fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or("that it runs in")
+    /// Its name or path; nothing for the one that the process was in.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// Does the work in a thread that enters the namespace, or right here if this thread is in it. The error is that it
