@@ -281,8 +281,8 @@ fn put_connection(connection: &Connection, persistence: bool, names: &dyn Namer,
     let destination = connection.destination;
     match &connection.persistence {
         Some(known) if persistence => line
-            .column(18, |line| line.address(names, destination, protocol, usize::MAX))
-            .shown(format_args!(" {:<16} {}", known.engine, known.data)),
+            .column(16, |line| line.address(names, destination, protocol, usize::MAX))
+            .shown(format_args!(" {:<18} {}", known.engine, known.data)),
         _ => line.address(names, destination, protocol, usize::MAX),
     };
 }

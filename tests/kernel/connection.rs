@@ -9,7 +9,7 @@ use ipvs_core::{Client, Connection, Destination, Forwarding, Options, OverviewId
 
 use crate::differential::difference;
 use crate::eventually;
-use crate::namespace::{Namespace, Ran, run};
+use crate::namespace::{Namespace, Ran, WITNESS, built, run};
 
 /// A namespace whose `lo` has a virtual address, and a client in it.
 fn director() -> (Namespace, Client) {
@@ -198,6 +198,14 @@ fn what_a_persistence_engine_knows_is_shown_whatever_a_client_sends() {
     assert_eq!(data, [("sip", "b\u{fffd}\u{fffd}d-id@host"), ("sip", "plain-id@host")]);
 
     is_listed_as_debian_s(&namespace, &["-Lnc", "-Lc", "-Ln --stats", "-Ln --persistent-conn"]);
+    // Of the other one 1.31 shows the bytes as they are.
+    let plain = |program: &str| {
+        let line = format!("{program} -Lnc --persistent-conn | grep --text plain-id");
+        without_times(run("sh", ["-c", line.as_str()])).success()
+    };
+    let shown = plain(built("ipvsadm").to_str().unwrap());
+    assert!(shown.ends_with(" plain-id@host\n"), "{shown}");
+    assert_eq!(shown, plain(WITNESS));
 
     // From outside the namespace too.
     let name = namespace.name().to_owned();

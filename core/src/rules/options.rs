@@ -84,7 +84,7 @@ options! {
         "persistence: so many seconds after its last connection a client still gets the same server (default 300); with \
          --drain, without a value: wait for such clients too";
     Netmask          ['M']      "netmask"        Value::One("NETMASK"),
-        "with -p: clients of one network are one client; an IPv6 prefix length (default every client for itself)";
+        "with -p: clients of one network are one client; an IPv4 mask or an IPv6 prefix length (default one client)";
     PersistEngine    []         "pe"             Value::One("NAME"), "persistence engine: what names a client instead of its address (sip)";
     OnePacket        ['o']      "ops"            Value::None, "schedule every datagram by itself";
     RealServer       ['r']      "real-server"    ADDRESS, "the real server; its port defaults to the service's";
@@ -107,7 +107,7 @@ options! {
     SyncId           []         "syncid"         Value::One("ID"),
         "id of the group of directors that hear each other, 0 to 255 (default 0, all of them)";
     SyncMaxlen       []         "sync-maxlen"    Value::One("BYTES"), "longest message, 1 to 65507";
-    McastInterface   []         "mcast-interface" Value::One("NAME"), "the network interface for the messages";
+    McastInterface   []         "mcast-interface" Value::One("NAME"), "the network interface for the messages (default eth0)";
     McastGroup       []         "mcast-group"    Value::One("ADDRESS"), "their multicast address (default 224.0.0.81)";
     McastPort        []         "mcast-port"     Value::One("PORT"), "their UDP port (default 8848)";
     McastTtl         []         "mcast-ttl"      Value::One("NUMBER"), "their time to live (TTL): how many routers they pass (default 1)";
@@ -228,7 +228,7 @@ const _: () = assert!(OPTIONS.len() <= 128, "each has a bit");
 pub const EVERYWHERE: &[Name] = &[Name::Sort, Name::Netns, Name::Wait];
 
 /// What may be given more than once.
-pub const REPEATED: &[Name] = &[Name::Sort, Name::Scope];
+pub const REPEATED: &[Name] = &[Name::Sort, Name::Scope, Name::Ipv6];
 
 /// What a line of a file of rules cannot be or have.
 pub const NOT_IN_RULES: &[Name] = &[
@@ -259,6 +259,14 @@ const SERVICE_SETTINGS: &[&[Name]] = &[
     &[Name::Netmask],
     &[Name::PersistEngine],
     &[Name::OnePacket],
+];
+const DAEMON: &[&[Name]] = &[
+    &[Name::McastInterface],
+    &[Name::SyncId],
+    &[Name::SyncMaxlen],
+    &[Name::McastGroup],
+    &[Name::McastPort],
+    &[Name::McastTtl],
 ];
 const SERVER_SETTINGS: &[&[Name]] = &[
     &[Name::Ipv6],
@@ -326,25 +334,10 @@ pub const COMMANDS: &[CommandSpec] = &[
     CommandSpec::new(Name::Watch, &[], &[&[Name::Interval], &[Name::Json]]),
     CommandSpec::new(Name::Zero, &[], &[SERVICE, &[Name::Ipv6]]),
     CommandSpec::new(Name::Set, &[], &[]),
-    CommandSpec::new(
-        Name::StartDaemon,
-        &[&[Name::McastInterface]],
-        &[&[Name::SyncId], &[Name::SyncMaxlen], &[Name::McastGroup], &[Name::McastPort], &[Name::McastTtl]],
-    ),
+    CommandSpec::new(Name::StartDaemon, &[], DAEMON),
     CommandSpec::new(Name::StopDaemon, &[], &[&[Name::SyncId]]),
     // The interface is needed with master and backup, and wrong with none.
-    CommandSpec::new(
-        Name::SyncRole,
-        &[],
-        &[
-            &[Name::McastInterface],
-            &[Name::SyncId],
-            &[Name::SyncMaxlen],
-            &[Name::McastGroup],
-            &[Name::McastPort],
-            &[Name::McastTtl],
-        ],
-    ),
+    CommandSpec::new(Name::SyncRole, &[], DAEMON),
     CommandSpec::offline(Name::Help),
     CommandSpec::offline(Name::Version),
     CommandSpec::offline(Name::Generate),

@@ -19,6 +19,9 @@ use crate::{
 /// How long a client is remembered with `-p` alone, in seconds: the manual's.
 const DEFAULT_PERSISTENCE: u32 = 300;
 
+/// The interface of a sync daemon's messages, unless one is given, as ipvsadm has it.
+const DEFAULT_INTERFACE: &str = "eth0";
+
 /// How often `--watch` reads the table.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -463,7 +466,11 @@ impl<'a> Given<'a> {
             Name::Set => Command::SetTimeouts(self.timeouts()?),
             Name::StartDaemon => Command::StartDaemon(self.daemon(Name::StartDaemon)?),
             Name::SyncRole => return Ok(Invocation::SyncRole(self.sync_role()?)),
-            Name::StopDaemon => Command::StopDaemon(self.role(Name::StopDaemon)?),
+            Name::StopDaemon => {
+                // The kernel asks for none; what is none is refused as it is at the start.
+                self.sync_id()?;
+                Command::StopDaemon(self.role(Name::StopDaemon)?)
+            }
             Name::List => return Ok(Invocation::List(self.list()?)),
             Name::Save => {
                 let output = self.get(Name::Output).map(|option| option.value().to_owned());
@@ -567,8 +574,8 @@ impl<'a> Given<'a> {
 
     /// The time that the value of an option is.
     fn seconds(&self, name: Name) -> Result<Option<Duration>, RuleError> {
-        let seconds = self.number::<f64>(name, "a number of seconds")?.map(Duration::try_from_secs_f64);
-        seconds.transpose().map_err(|_| self.wrong_value(name, "so many seconds cannot be waited for"))
+        let Some(given) = self.number(name, "a number of seconds")? else { return Ok(None) };
+        crate::seconds(given).map(Some).ok_or_else(|| self.wrong_value(name, "so many seconds cannot be waited for"))
     }
 
     /// What an object finds wrong, at the option that set it.
@@ -680,8 +687,9 @@ impl<'a> Given<'a> {
             ServiceId::Address { protocol, .. } => *protocol,
             ServiceId::Fwmark { .. } => Protocol::Tcp,
         };
-        let address =
-            self.read_value(Name::RealServer, |text| address("real-server", text, protocol, self.resolver))?;
+        let address = self.read_value(Name::RealServer, |text| {
+            address(Name::RealServer.spec().long, text, protocol, self.resolver)
+        })?;
         let (address, port) = address.ok_or_else(|| RuleError::refused("no real server is named"))?;
         Ok(SocketAddr::new(address, port.or(service.port()).unwrap_or_default()))
     }
@@ -748,9 +756,9 @@ impl<'a> Given<'a> {
 
     /// The daemon with the role that this option says.
     fn daemon(&self, role: Name) -> Result<SyncDaemon, RuleError> {
-        let interface = self.get(Name::McastInterface).map_or("", Typed::value);
+        let interface = self.get(Name::McastInterface).map_or(DEFAULT_INTERFACE, Typed::value);
         let mut daemon = SyncDaemon::new(self.role(role)?, interface);
-        daemon.sync_id = self.number(Name::SyncId, "a number from 0 to 255")?.unwrap_or_default();
+        daemon.sync_id = self.sync_id()?;
         daemon.max_length = self.positive(Name::SyncMaxlen, "a number from 1 to 65507")?;
         daemon.group = self.read_value(Name::McastGroup, |text| {
             text.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| {
@@ -760,6 +768,10 @@ impl<'a> Given<'a> {
         daemon.port = self.positive(Name::McastPort, "a port from 1 to 65535")?;
         daemon.ttl = self.positive(Name::McastTtl, "a number from 1 to 255")?;
         Ok(daemon)
+    }
+
+    fn sync_id(&self) -> Result<u8, RuleError> {
+        Ok(self.number(Name::SyncId, "a number from 0 to 255")?.unwrap_or_default())
     }
 
     /// A number above 0, or 0 if the option is not there.
@@ -808,8 +820,9 @@ fn address(
         )
     };
     let port = |port: &str| {
-        let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
-        let number = if is_number { port.parse().ok() } else { resolver.port(port, protocol) };
+        // Every name has a letter; the C library would take a number above 65535 for one, too, and count from 0 again.
+        let is_name = port.bytes().any(|byte| byte.is_ascii_alphabetic());
+        let number = if is_name { resolver.port(port, protocol) } else { number(field, port, "a port").ok() };
         number.ok_or_else(|| {
             InvalidArgument::new(
                 field,
@@ -822,8 +835,12 @@ fn address(
     };
     if let Some(rest) = text.strip_prefix('[') {
         let (address, rest) = rest.split_once(']').ok_or_else(wrong)?;
-        let address = match address.parse::<Ipv6Addr>() {
-            Ok(address) => Some(address.into()),
+        let address = match address.parse::<IpAddr>() {
+            // Scripts write a real server so; of a service, ipvsadm would lose the port.
+            Ok(IpAddr::V4(_)) if field != Name::RealServer.spec().long => None,
+            Ok(address) => Some(address),
+            // The C library would leave the interface out.
+            Err(_) if address.contains('%') => None,
             // As a host's name is written for an IPv6 address.
             Err(_) => resolver.host(address, Some(Family::Ipv6)),
         };
@@ -1066,7 +1083,6 @@ mod tests {
                 "-A, --add-service: -t, --tcp-service: in '10.0.0.1:http': the port 'http' is not a number from \
                  0 to 65535, and names are not looked up here ('ipvsadm -S -n' saves numbers)",
             ),
-            ("--start-daemon master", "--start-daemon needs --mcast-interface"),
             ("--start-daemon slave --mcast-interface eth0", "--start-daemon: 'slave' is neither master nor backup"),
             (
                 "--start-daemon master --mcast-interface eth0 --mcast-ttl 0",
