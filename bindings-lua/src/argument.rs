@@ -101,6 +101,39 @@ pub(crate) fn text(name: &'static str, value: &LuaValue) -> Reading<String> {
     }
 }
 
+/// The items of a list, each with its place. What is no list, or has a hole, is not silently a shorter one.
+pub(crate) fn list<T>(
+    name: &str,
+    needed: &str,
+    value: &LuaValue,
+    mut read: impl FnMut(usize, &LuaValue) -> Reading<T>,
+) -> Reading<Vec<T>> {
+    let table = value.as_table().ok_or_else(|| wrong_type(name, needed, value))?;
+    let mut items = Vec::new();
+    for item in table.sequence_values::<LuaValue>() {
+        items.push(read(items.len() + 1, &item?)?);
+    }
+    only_places(name, needed, table, items.len())?;
+    Ok(items)
+}
+
+/// Refuses a table that has other keys than the places of a list up to the last one.
+pub(crate) fn only_places(name: &str, needed: &str, table: &LuaTable, last: usize) -> Reading<()> {
+    for pair in table.pairs::<LuaValue, LuaValue>() {
+        let (key, _) = pair?;
+        let place = integer("key", &key).ok();
+        if !place.is_some_and(|place| usize::try_from(place).is_ok_and(|place| (1..=last).contains(&place))) {
+            let what = match (&key, place) {
+                (_, Some(place)) => format!("number {place}, and number {} is not", last + 1),
+                (LuaValue::String(key), _) => format!("the key '{}'", key.to_string_lossy()),
+                _ => format!("a key that is a {}", key.type_name()),
+            };
+            return Err(Wrong(format!("{name}: {needed} is needed, and there is {what}")));
+        }
+    }
+    Ok(())
+}
+
 /// Makes a text what it stands for.
 pub(crate) fn parsed<T: FromStr<Err = InvalidArgument>>(name: &'static str, value: &LuaValue) -> Reading<T> {
     Ok(text(name, value)?.parse()?)
@@ -139,7 +172,7 @@ pub(crate) fn number<T: TryFrom<i64>>(name: &'static str, value: &LuaValue, most
 pub(crate) fn seconds(name: &'static str, value: &LuaValue) -> Reading<Duration> {
     let time = match value {
         LuaValue::Integer(whole) => u64::try_from(*whole).ok().map(Duration::from_secs),
-        LuaValue::Number(seconds) => Duration::try_from_secs_f64(*seconds).ok(),
+        LuaValue::Number(seconds) => ipvs_core::seconds(*seconds),
         _ => return Err(wrong_type(name, "a number of seconds", value)),
     };
     let text = value.to_string()?;

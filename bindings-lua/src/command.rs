@@ -4,7 +4,7 @@
 use ipvs_core::Command;
 use mlua::prelude::*;
 
-use crate::argument::{Arguments, Reading, Wrong, optional, text, wrong_type};
+use crate::argument::{self, Arguments, Reading, Wrong, only_places, optional, text, wrong_type};
 use crate::{daemon, destination, service, timeouts};
 
 type Reader = fn(&mut Arguments) -> Reading<Command>;
@@ -50,16 +50,15 @@ pub(crate) fn from_lua(value: &LuaValue) -> Reading<Command> {
     if list.raw_len() > most + 1 {
         return Err(arguments.too_many());
     }
+    only_places("command", "a list", list, most + 1)?;
     read(&mut arguments, *reader)
 }
 
 /// A list of commands as data.
 pub(crate) fn list(name: &'static str, value: &LuaValue) -> Reading<Vec<Command>> {
-    let list = value.as_table().ok_or_else(|| wrong_type(name, "a list of commands", value))?;
-    let command = |(position, value): (usize, LuaResult<LuaValue>)| {
-        from_lua(&value?).map_err(|Wrong(text)| Wrong(format!("number {position}: {text}")))
-    };
-    (1..).zip(list.sequence_values::<LuaValue>()).map(command).collect()
+    argument::list(name, "a list of commands", value, |place, item| {
+        from_lua(item).map_err(|Wrong(text)| Wrong(format!("number {place}: {text}")))
+    })
 }
 
 pub(crate) fn to_lua(lua: &Lua, command: &Command) -> LuaResult<LuaTable> {

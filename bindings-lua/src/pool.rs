@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use ipvs_core::{Pool, PoolChanges, PoolConfig, WEIGHT_MAX};
 use mlua::prelude::*;
 
-use crate::argument::{Arguments, Fields, Reading, Wrong, number, optional, switch, text, wrong_type};
+use crate::argument::{Arguments, Fields, Reading, Wrong, list, number, optional, switch, text};
 use crate::call::{Answer, Stop, function, userdata};
 use crate::{destination, service, table};
 
@@ -21,11 +21,11 @@ pub(crate) fn new(lua: &Lua, arguments: &mut Arguments) -> Answer {
 
 fn config(value: &LuaValue) -> Reading<PoolConfig> {
     let mut fields = Fields::new("pool", value)?;
-    let services = fields.take("services", |_, value| list(value, "services", service::settings))?;
+    let services = fields.take("services", |name, value| numbered(name, value, service::settings))?;
     let mut config =
         PoolConfig::new(services.ok_or_else(|| Wrong("pool: the field 'services' is missing".to_owned()))?);
     config.servers =
-        fields.take("servers", |_, value| list(value, "servers", destination::settings))?.unwrap_or_default();
+        fields.take("servers", |name, value| numbered(name, value, destination::settings))?.unwrap_or_default();
     config.sorry_server = fields.take("sorry_server", |_, value| destination::settings(value))?;
     for (name, field) in [
         ("quorum", &mut config.quorum),
@@ -41,16 +41,13 @@ fn config(value: &LuaValue) -> Reading<PoolConfig> {
     config.sorry_server_inhibit = fields.take("sorry_server_inhibit", switch)?.unwrap_or_default();
     config.alpha = fields.take("alpha", switch)?.unwrap_or_default();
     fields.finish()?;
-    config.check()?;
     Ok(config)
 }
 
-fn list<T>(value: &LuaValue, name: &str, read: impl Fn(&LuaValue) -> Reading<T>) -> Reading<Vec<T>> {
-    let list = value.as_table().ok_or_else(|| wrong_type(name, "a list", value))?;
-    let item = |(place, value): (usize, LuaResult<LuaValue>)| {
-        read(&value?).map_err(|Wrong(text)| Wrong(format!("{name}: number {place}: {text}")))
-    };
-    (1..).zip(list.sequence_values::<LuaValue>()).map(item).collect()
+fn numbered<T>(name: &str, value: &LuaValue, read: impl Fn(&LuaValue) -> Reading<T>) -> Reading<Vec<T>> {
+    list(name, "a list", value, |place, item| {
+        read(item).map_err(|Wrong(text)| Wrong(format!("{name}: number {place}: {text}")))
+    })
 }
 
 type Method = fn(&Lua, &LuaPool, &mut Arguments) -> Answer;

@@ -3,7 +3,7 @@
 use ipvs_core::{Family, Netmask, Protocol, SchedulerFlags, Service, ServiceEntry, ServiceId, ServiceTable};
 use mlua::prelude::*;
 
-use crate::argument::{Fields, Reading, Wrong, endpoint, number, parsed, switch, text, wrong_type};
+use crate::argument::{Fields, Reading, Wrong, endpoint, list, number, parsed, switch, text, wrong_type};
 use crate::destination;
 use crate::stats;
 
@@ -91,8 +91,7 @@ fn netmask(name: &'static str, value: &LuaValue, family: Family) -> Reading<Netm
 }
 
 fn texts(name: &'static str, value: &LuaValue) -> Reading<Vec<String>> {
-    let list = value.as_table().ok_or_else(|| wrong_type(name, "a list of strings", value))?;
-    list.sequence_values::<LuaValue>().map(|value| text(name, &value?)).collect()
+    list(name, "a list of strings", value, |_, item| text(name, item))
 }
 
 /// A service with its settings, named as in the JSON of `ipvsadm`.

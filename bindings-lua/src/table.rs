@@ -1,9 +1,9 @@
 //! Tables as they should be, scopes, plans, and what became of applying one.
 
-use ipvs_core::{Applied, Command, OtherWriter, Plan, Scope, ScopePart, Table};
+use ipvs_core::{Applied, Command, Destination, OtherWriter, Plan, Scope, ScopePart, Service, Table};
 use mlua::prelude::*;
 
-use crate::argument::{Fields, Reading, Wrong, parsed, switch, text, wrong_type};
+use crate::argument::{Fields, Reading, Wrong, list, parsed, switch, text};
 use crate::call::{Answer, Stop};
 use crate::{command, destination, error, service};
 
@@ -17,26 +17,28 @@ pub(crate) fn given(value: &LuaValue) -> Reading<Given> {
     if value.is_string() {
         return text("table", value).map(Given::Rules);
     }
-    let list = value.as_table().ok_or_else(|| wrong_type("table", "rules or a list of services", value))?;
     let mut table = Table::new();
-    for (place, entry) in (1..).zip(list.sequence_values::<LuaValue>()) {
-        let entry = entry?;
-        let wrong = |Wrong(text)| Wrong(format!("number {place}: {text}"));
-        let settings = service::settings(&entry).map_err(wrong)?;
-        let mut destinations = Vec::new();
-        if let Some(entry) = entry.as_table() {
-            let list: LuaValue = entry.get("destinations")?;
-            if !list.is_nil() {
-                let what = "a list of destinations";
-                let list = list.as_table().ok_or_else(|| wrong(wrong_type("destinations", what, &list)))?;
-                for destination in list.sequence_values::<LuaValue>() {
-                    destinations.push(destination::settings(&destination?).map_err(wrong)?);
-                }
-            }
+    list("table", "rules or a list of services", value, |place, entry| {
+        let (settings, destinations) =
+            service_of(entry).map_err(|Wrong(text)| Wrong(format!("number {place}: {text}")))?;
+        if table.has_service(&settings.id) {
+            return Err(Wrong(format!("number {place}: the service {} is there twice", settings.id)));
         }
         table.insert(settings, destinations);
-    }
+        Ok(())
+    })?;
     Ok(Given::Table(table))
+}
+
+/// A service and its list `destinations`: without it, as `services` lists them, all would be deleted.
+fn service_of(value: &LuaValue) -> Reading<(Service, Vec<Destination>)> {
+    let settings = service::settings(value)?;
+    let destinations = match value.as_table() {
+        Some(entry) => entry.get("destinations")?,
+        None => LuaNil,
+    };
+    let what = "a list of destinations";
+    Ok((settings, list("destinations", what, &destinations, |_, item| destination::settings(item))?))
 }
 
 impl Given {
@@ -65,9 +67,7 @@ pub(crate) fn scope(name: &'static str, value: &LuaValue) -> Reading<Scope> {
     if value.is_string() {
         return Ok(Scope::Only(vec![parsed::<ScopePart>(name, value)?]));
     }
-    let list = value.as_table().ok_or_else(|| wrong_type(name, "a string or a list of strings", value))?;
-    let parts = list.sequence_values::<LuaValue>().map(|part| parsed::<ScopePart>(name, &part?));
-    parts.collect::<Reading<_>>().map(Scope::Only)
+    list(name, "a string or a list of strings", value, |_, part| parsed::<ScopePart>(name, part)).map(Scope::Only)
 }
 
 /// A list of services that each have a list `destinations`, as a snapshot, without counters.

@@ -124,6 +124,28 @@ function TestErrors.test_wrong_arguments_are_raised()
         { "bad argument #3 to 'set_weight' (weight: 2147483648 is not within 0 to 2147483647)",
             lb.set_weight, lb, WEB, real, 2147483648 },
         { "bad argument #3 to 'set_weight' (weight: a number is needed, not nil)", lb.set_weight, lb, WEB, real },
+        { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is the key 'id')",
+            lb.apply, lb, { id = WEB, scheduler = "rr" } },
+        { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is number 3, and number "
+            .. "2 is not)", lb.apply, lb, { [1] = { id = WEB, destinations = {} }, [3] = { id = "fwmark:7" } } },
+        { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is a key that is a "
+            .. "boolean)", lb.apply, lb, { [true] = { id = WEB } } },
+        { "bad argument #1 to 'apply' (number 1: destinations: a list of destinations is needed, not nil)",
+            lb.apply, lb, { { id = WEB } } },
+        { "bad argument #1 to 'apply' (number 2: the service tcp://10.0.0.1:80 is there twice)",
+            lb.apply, lb, { { id = WEB, destinations = {} }, { id = WEB, destinations = {} } } },
+        { "bad argument #1 to 'apply' (number 1: destinations: a list of destinations is needed, and there is the key "
+            .. "'id')", lb.apply, lb, { { id = WEB, destinations = { id = real } } } },
+        { "bad argument #2 to 'apply' (scope: a string or a list of strings is needed, and there is the key 'web')",
+            lb.apply, lb, {}, { scope = { web = WEB } } },
+        { "bad argument #1 to 'batch' (commands: a list of commands is needed, and there is the key 'web')",
+            lb.batch, lb, { web = { "flush" } } },
+        { "bad argument #1 to 'batch' (number 1: command: a list is needed, and there is the key 'id')",
+            lb.batch, lb, { { "zero", id = WEB } } },
+        { "bad argument #1 to 'pool' (servers: a list is needed, and there is the key 'id')",
+            ipvs.pool, { services = { WEB }, servers = { id = real } } },
+        { "bad argument #1 to 'add_service' (scheduler_flags: a list of strings is needed, and there is the key "
+            .. "'sh-port')", lb.add_service, lb, { id = WEB, scheduler_flags = { ["sh-port"] = true } } },
         { "bad argument #1 to 'stop_daemon' (role: 'slave' is neither master nor backup)",
             lb.stop_daemon, lb, "slave" },
         { "bad argument #1 to 'start_daemon' (daemon: the field 'interface' is missing)",

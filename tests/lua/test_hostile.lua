@@ -438,7 +438,7 @@ end
 -- The same call again and again ends as any recursion of Lua's does. LuaJIT itself breaks on one through C, such as
 -- that of `gsub`.
 function TestHostile.test_endless_recursion()
-    if rawget(_G, "jit") then return end
+    lu.skipIf(rawget(_G, "jit"), "LuaJIT itself breaks on it")
     for _, call in ipairs {
         function(evil) lb:add_service(evil) end,
         function(evil) lb:batch { { "add_service", evil } } end,

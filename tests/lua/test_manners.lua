@@ -85,7 +85,7 @@ function TestManners.test_a_deadline_is_kept()
 end
 
 function TestManners.test_a_variable_that_closes()
-    if _VERSION < "Lua 5.4" then return end
+    lu.skipIf(_VERSION < "Lua 5.4", "Lua 5.4 has variables and loops that close")
     local before = sockets()
     local block = assert(load([[
         local ipvs, sockets = ...
@@ -128,7 +128,7 @@ end
 
 -- From Lua 5.4 on a loop that is left early closes it too.
 function TestManners.test_a_loop_that_is_left_closes_its_file()
-    if _VERSION < "Lua 5.4" then return end
+    lu.skipIf(_VERSION < "Lua 5.4", "Lua 5.4 has variables and loops that close")
     local lb = ipvs.assert(ipvs.connect())
     ipvs.assert(lb:restore("-A -u 127.0.0.2:5353\n-a -u 127.0.0.2:5353 -r 127.0.0.1:5353 -m\n", { clear = true }))
     os.execute("/bin/bash -c 'printf hello >/dev/udp/127.0.0.2/5353' 2>/dev/null")
@@ -146,7 +146,7 @@ end
 
 -- A client that was used before the fork, as in nginx's `init_by_lua`.
 function TestManners.test_children_have_sockets_of_their_own()
-    if not rawget(_G, "jit") then return end
+    lu.skipIf(not rawget(_G, "jit"), "LuaJIT alone can fork by itself")
     local ffi = require "ffi"
     ffi.cdef "int fork(void); int waitpid(int, int *, int); void _exit(int);"
     local lb = ipvs.assert(ipvs.connect())
