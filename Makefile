@@ -26,7 +26,7 @@ setup:
 build: setup
 	cargo build --workspace --exclude ipvs-python --exclude ipvs-lua
 	@$(MAKE) --no-print-directory --directory bindings-lua PROFILE=dev
-	@mkdir -p bindings-py/data && maturin develop >target/maturin.log 2>&1 || { cat target/maturin.log; exit 1; }
+	@rm -rf bindings-py/data && mkdir bindings-py/data && maturin develop >target/maturin.log 2>&1 || { cat target/maturin.log; exit 1; }
 
 test-unit: build
 	cargo test --workspace --exclude ipvs-tests --exclude ipvs-python

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipvs_core::InvalidArgument;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyString};
 use pyo3::{PyClass, PyTypeInfo};
 
 use crate::error::invalid;
@@ -110,12 +110,19 @@ pub(crate) fn seconds(name: &'static str, value: &Bound<'_, PyAny>, hint: &str) 
         }
         Err(error) => return Err(error),
     };
-    let time = Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?;
-    // What is next to nothing is not nothing: that may mean for ever.
-    Ok(time.max(Duration::from_nanos(u64::from(seconds > 0.0))))
+    ipvs_core::seconds(seconds).ok_or_else(wrong)
 }
 
-/// What an iterable gives. A text would be an iterable of its letters.
+/// A time in seconds between two looks.
+pub(crate) fn interval(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let interval = seconds("interval", value, "")?;
+    if interval.is_zero() {
+        return Err(invalid(value.py(), &InvalidArgument::new("interval", "it must be above 0")));
+    }
+    Ok(interval)
+}
+
+/// What an iterable gives. A text would be an iterable of its letters, and bytes of numbers.
 pub(crate) fn items<'py, T>(
     name: &str,
     needed: &str,
@@ -123,7 +130,7 @@ pub(crate) fn items<'py, T>(
     read: impl Fn(&Bound<'py, PyAny>) -> PyResult<T>,
 ) -> PyResult<Vec<T>> {
     let wrong = || wrong_type(name, needed, value);
-    if value.is_instance_of::<PyString>() {
+    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
         return Err(wrong());
     }
     let items =

@@ -6,19 +6,21 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ipvs_core::{ApplyOptions, DrainOptions, Ensured, Error, InvalidArgument, Operation, Options, Role, ServiceTable};
+use ipvs_core::{ApplyOptions, DrainOptions, Ensured, Error, Operation, Options, Role, ServiceTable};
 use pyo3::PyClass;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::argument::{Keyword, items, keyword_name, number, object, optional, parsed, seconds, switch, text, unknown};
+use crate::argument::{
+    self, Keyword, items, keyword_name, number, object, optional, parsed, seconds, switch, text, unknown,
+};
 use crate::command::{self, Command, Held};
 use crate::connection::Connections;
 use crate::daemon::SyncDaemon;
 use crate::destination::{Address, DestinationEntry, Settings, destination};
 use crate::drain::Drain;
-use crate::error::{invalid, raise};
+use crate::error::raise;
 use crate::lock::{NamespaceLock, other_writer};
 use crate::log::{log, log_change};
 use crate::pool::{Pool, PoolChanges};
@@ -130,7 +132,7 @@ impl Client {
             report.extend(part);
             rest = later;
             if let Err(raised) = logged.and_then(|()| python.check_signals()) {
-                return Err(with_report(python, raised, report)?);
+                return Err(with_report(python, raised, report));
             }
         }
         Ok(report)
@@ -150,9 +152,10 @@ fn scaled(number: usize, times: f64, most: usize) -> usize {
 }
 
 /// An exception that ends a batch, with what had been done by then.
-fn with_report(python: Python<'_>, raised: PyErr, report: Report) -> PyResult<PyErr> {
-    raised.value(python).setattr("report", Bound::new(python, report)?)?;
-    Ok(raised)
+fn with_report(python: Python<'_>, raised: PyErr, report: Report) -> PyErr {
+    // One that takes no attribute, such as a frozen dataclass, comes through as it is.
+    let _ = raised.value(python).setattr("report", report);
+    raised
 }
 
 /// What became of applying something, logged.
@@ -544,7 +547,7 @@ impl Client {
         let (lines, commands): (_, Vec<_>) = command::read(python, text)?.into_iter().unzip();
         let client = self.open()?;
         if clear && let Err(raised) = self.change(python, &ipvs_core::Command::Flush) {
-            return Err(with_report(python, raised, Report::new(commands.len(), lines))?);
+            return Err(with_report(python, raised, Report::new(commands.len(), lines)));
         }
         Self::batch_of(python, &client, &commands, lines)
     }
@@ -658,10 +661,7 @@ impl Client {
     /// What changes in the table from now on, every `interval` seconds: a Watch.
     #[pyo3(signature = (*, interval = None), text_signature = "(self, *, interval=1.0)")]
     fn watch(&self, python: Python<'_>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<Watch> {
-        let interval = interval.map_or(Ok(Duration::from_secs(1)), |value| seconds("interval", value, ""))?;
-        if interval.is_zero() {
-            return Err(invalid(python, &InvalidArgument::new("interval", "it must be above 0")));
-        }
+        let interval = interval.map_or(Ok(Duration::from_secs(1)), argument::interval)?;
         let client = self.open()?;
         let watch = self.run(python, Operation::Services, ipvs_core::Client::watch)?;
         Ok(Watch::new(client, interval, watch))

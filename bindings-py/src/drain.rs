@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipvs_core::{Client, DrainProgress, DrainState, Error, Operation, ServiceId};
 use pyo3::prelude::*;
 
-use crate::argument::seconds;
+use crate::argument;
 use crate::error::raise;
 use crate::held::Held;
 use crate::log::{log, log_change};
@@ -76,7 +76,7 @@ impl Drain {
     /// Steps, and again every `interval` seconds: an iterator of `DrainProgress`, the last of which does not wait any more.
     #[pyo3(signature = (*, interval = None), text_signature = "(self, *, interval=0.5)")]
     fn wait(slf: Bound<'_, Self>, interval: Option<&Bound<'_, PyAny>>) -> PyResult<Steps> {
-        let interval = interval.map_or(Ok(Duration::from_millis(500)), |value| seconds("interval", value, ""))?;
+        let interval = interval.map_or(Ok(Duration::from_millis(500)), argument::interval)?;
         Ok(Steps { drain: slf.unbind(), interval, pause: Mutex::new(Some(Duration::ZERO)) })
     }
 

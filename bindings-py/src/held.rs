@@ -1,11 +1,11 @@
 //! What threads take turns with, also over a fork.
 
-use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::Duration;
 
+use ipvs_core::process_number;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -23,7 +23,7 @@ pub(crate) struct Held<T> {
 
 impl<T: Send> Held<T> {
     pub fn new(value: T) -> Self {
-        Self { value: Mutex::new(value), process: AtomicU32::new(process::id()) }
+        Self { value: Mutex::new(value), process: AtomicU32::new(process_number()) }
     }
 
     /// Does something with it while other Python threads run.
@@ -38,7 +38,7 @@ impl<T: Send> Held<T> {
 
     /// Nothing if a thread of a parent had it when this process was forked.
     fn take(&self) -> Option<MutexGuard<'_, T>> {
-        let own = process::id();
+        let own = process_number();
         for _ in 0..LOOKS {
             if self.process.load(Ordering::Acquire) == own {
                 return Some(self.value.lock().unwrap_or_else(PoisonError::into_inner));

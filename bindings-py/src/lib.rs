@@ -27,9 +27,10 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _ipvs {
     use ipvs_core::scheduler;
-    use pyo3::exceptions::PyRuntimeError;
+    use pyo3::exceptions::{PyImportError, PyRuntimeError};
     use pyo3::panic::PanicException;
     use pyo3::prelude::*;
+    use pyo3::sync::PyOnceLock;
     use pyo3::types::{IntoPyDict, PyMappingProxy, PyType};
 
     #[pymodule_export]
@@ -62,6 +63,7 @@ mod _ipvs {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         let python = module.py();
+        first_interpreter(python)?;
         let schedulers = scheduler::ALL.into_py_dict(python)?;
         module.add("SCHEDULERS", PyMappingProxy::new(python, schedulers.as_mapping()))?;
         module.add("SETTINGS", PyMappingProxy::new(python, crate::setting::known(python)?.as_mapping()))?;
@@ -70,6 +72,16 @@ mod _ipvs {
         #[cfg(debug_assertions)]
         module.setattr("_panic", wrap_pyfunction!(crate::client::panics, module)?)?;
         Ok(())
+    }
+
+    /// The classes of errors and enumerations are found once for the process, so that those of another interpreter would be raised.
+    fn first_interpreter(python: Python<'_>) -> PyResult<()> {
+        static FIRST: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+        let own = python.import("sys")?;
+        if FIRST.get_or_init(python, || own.clone().unbind()).is(&own) {
+            return Ok(());
+        }
+        Err(PyImportError::new_err("ipvs works in the first interpreter of a process that imports it, and in no other"))
     }
 
     /// What a panic in here becomes, made of pyo3's exception for it. That one is no Exception, and ends a program that handles

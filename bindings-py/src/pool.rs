@@ -57,7 +57,7 @@ impl Pool {
     }
 }
 
-fn config(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<PoolConfig> {
+fn config(settings: Option<&Bound<'_, PyDict>>) -> PyResult<PoolConfig> {
     let mut config = PoolConfig::new([]);
     let server = |value: &Bound<'_, PyAny>| destination(value, NO_SETTINGS);
     for (name, value) in settings.into_iter().flatten() {
@@ -75,7 +75,6 @@ fn config(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<
             other => return Err(unknown(other)),
         }
     }
-    config.check().map_err(|error| invalid(python, &error))?;
     Ok(config)
 }
 
@@ -92,7 +91,7 @@ impl Pool {
             inhibit_on_failure=False, sorry_server_inhibit=False, alpha=False, rise=1, fall=1)"
     )]
     fn new(python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let pool = ipvs_core::Pool::new(config(python, settings)?).map_err(|error| invalid(python, &error))?;
+        let pool = ipvs_core::Pool::new(config(settings)?).map_err(|error| invalid(python, &error))?;
         Ok(Self(Held::new(pool)))
     }
 
@@ -117,7 +116,7 @@ impl Pool {
             inhibit_on_failure=False, sorry_server_inhibit=False, alpha=False, rise=1, fall=1)"
     )]
     fn set_config(&self, python: Python<'_>, settings: Option<&Bound<'_, PyDict>>) -> PyResult<PoolChanges> {
-        let config = config(python, settings)?;
+        let config = config(settings)?;
         self.change(python, "configuration", |pool| pool.set_config(config))
     }
 

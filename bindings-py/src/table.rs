@@ -1,7 +1,7 @@
 //! Tables as they should be, scopes, plans, and what became of applying one.
 
 use ipvs_core::rules::RuleDisplay;
-use ipvs_core::{Error, OtherWriter, Scope, ScopePart};
+use ipvs_core::{Error, InvalidArgument, OtherWriter, Scope, ScopePart};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyString, PyTuple};
@@ -17,7 +17,7 @@ use crate::service::{Service, settings};
 /// A table as it is or should be: services with their destinations, without counters. It never changes.
 ///
 /// `services` are pairs of a Service and an iterable of its destinations, each a Destination or its text; a snapshot is made
-/// of such pairs. Of two services with the same id the last one counts. Iterating gives pairs of a Service and a tuple of
+/// of such pairs, one for each service. Iterating gives pairs of a Service and a tuple of
 /// Destination, by id and by address; its text is its rules.
 #[pyclass(frozen, eq, hash, module = "ipvs")]
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -31,7 +31,14 @@ pub(crate) fn table(value: &Bound<'_, PyAny>) -> PyResult<ipvs_core::Table> {
         let (python, text) = (value.py(), text("table", value)?);
         python.detach(|| ipvs_core::Table::wanted_by_rules(text)).map_err(|error| rule_error(python, "table", &error))
     } else {
-        from_pairs("table", "a Table, rules as a str or an iterable of pairs", value)
+        let table = from_pairs("table", "a Table, rules as a str or an iterable of pairs", value)?;
+        // An iterator that was used up before, or an empty file, is no wish to have nothing.
+        let is_wish = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
+        if table == ipvs_core::Table::new() && !is_wish {
+            let reason = "it gives no service; a Table or a list without services is an empty table";
+            return Err(invalid(value.py(), &InvalidArgument::new("table", reason)));
+        }
+        Ok(table)
     }
 }
 
@@ -44,6 +51,10 @@ fn from_pairs(name: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<ip
         Ok((settings(&service)?.clone(), items("destinations", "an iterable of Destination", &destinations, read)?))
     };
     for (service, destinations) in items(name, needed, value, pair)? {
+        if table.has_service(&service.id) {
+            let reason = format!("the service {} is there twice", service.id);
+            return Err(invalid(value.py(), &InvalidArgument::new("table", reason)));
+        }
         table.insert(service, destinations);
     }
     table.check().map_err(|error| invalid(value.py(), &error))?;

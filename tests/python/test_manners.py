@@ -239,6 +239,36 @@ def test_control_c_ends_a_long_batch() -> None:
     lb.batch(commands[done : done + 1]).check()
 
 
+def test_an_exception_of_a_signal_s_handler_comes_through_without_a_report() -> None:
+    """If it takes none: the program waits for that very exception."""
+
+    class StopError(Exception):
+        report = property(lambda _: "its own")
+
+    def stop(*_: object) -> None:
+        raise StopError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(StopError) as caught:
+            ipvs.Client().batch([ipvs.Command.zero()] * 10**6)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert caught.value.report == "its own"
+
+
+def test_another_interpreter_of_the_process_is_refused() -> None:
+    """It would get the first one's errors, which its `except` does not catch."""
+    pytest.importorskip("_xxsubinterpreters", reason="this Python calls them otherwise, and refuses by itself")
+    program = (
+        "import ipvs, _xxsubinterpreters as others\n"
+        "others.run_string(others.create(), 'try:\\n import ipvs\\nexcept ImportError as error:\\n print(error)')"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert ran.stdout == "ipvs works in the first interpreter of a process that imports it, and in no other\n"
+
+
 def test_control_c_ends_a_batch_whose_commands_are_slow() -> None:
     """For each of these the kernel looks for a module, which takes a tenth of a second or so."""
     commands = [ipvs.Command.add_service(WEB.replace(scheduler=f"nosuch-{number}")) for number in range(60)]
@@ -280,7 +310,7 @@ def test_a_deadline_is_kept(seconds: float, text: str) -> None:
     thread = threading.Thread(target=search)
     thread.start()
     begun.wait()
-    with pytest.raises(TimeoutError, match=f"no answer from the kernel within {text}") as caught:
+    with pytest.raises(TimeoutError, match=f"other threads used the client for {text}") as caught:
         ask()
     ended.set()
     assert isinstance(caught.value, ipvs.TimedOut)

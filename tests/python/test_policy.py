@@ -11,8 +11,10 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import ipvs
 import pytest
@@ -53,6 +55,28 @@ def test_a_table_is_a_value() -> None:
     with pytest.raises(ipvs.RuleError, match=r"^2: -A .*: it exists already") as caught:
         ipvs.Table.from_rules("-A -f 7\n-A -f 7\n")
     assert caught.value.line == 2
+
+
+def test_what_came_out_empty_by_mistake_deletes_nothing(lb: ipvs.Client, witness: Witness) -> None:
+    """An iterator that was used up, an empty file, no bytes: a list, a Table or `-C` says that nothing is wanted."""
+    lb.apply(RULES).check()
+    used_up = ((WEB, [FIRST]) for _ in range(1))
+    assert list(used_up)
+    with Path(os.devnull).open(encoding="utf-8") as empty:
+        mistakes: list[object] = [used_up, empty, {}, map(str, [])]
+        for nothing in mistakes:
+            with pytest.raises(ipvs.InvalidArgument, match="table: it gives no service; a Table or a list without"):
+                lb.apply(nothing)  # type: ignore[arg-type]
+    for no_rules in (b"", b"-C"):
+        with pytest.raises(
+            TypeError, match="table: a Table, rules as a str or an iterable of pairs is needed, not bytes"
+        ):
+            lb.apply(no_rules)  # type: ignore[arg-type]
+    with pytest.raises(ipvs.InvalidArgument, match=r"table: the service tcp://10.0.0.1:80 is there twice"):
+        lb.apply([(WEB, [FIRST]), (WEB, [])])
+    assert witness() == RULES.splitlines()
+    plans = [lb.plan([]), lb.plan(()), lb.plan(ipvs.Table()), lb.plan("-C")]
+    assert [plan.removals for plan in plans] == [(ipvs.Command.delete_service(WEB),)] * 4
 
 
 def test_apply(lb: ipvs.Client, witness: Witness) -> None:
@@ -363,6 +387,9 @@ def test_a_watch(lb: ipvs.Client) -> None:
     assert iter(watch) is watch
     with pytest.raises(ValueError, match="interval: it must be above 0"):
         lb.watch(interval=0)
+    lb.apply(RULES).check()
+    with pytest.raises(ValueError, match="interval: it must be above 0"):
+        lb.drain(WEB, FIRST).wait(interval=0)
 
 
 def test_the_sync_role(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -381,11 +408,15 @@ def test_the_sync_role(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> Non
 def test_the_lock(lb: ipvs.Client) -> None:
     """One at a time in a namespace has it."""
     with lb.lock() as lock:
-        with pytest.raises(ipvs.Locked, match="looks after the pools of this network namespace already") as caught:
+        with pytest.raises(ipvs.Locked, match="this process looks after the pools of this network namespace") as caught:
             ipvs.Client().lock()
         assert isinstance(caught.value, BlockingIOError)
         assert (caught.value.kind, caught.value.operation, caught.value.errno) == ("locked", "lock", errno.EWOULDBLOCK)
-        assert f"process {os.getpid()}" in str(caught.value)
+        ask = "import ipvs; ipvs.Client().lock()"
+        other = subprocess.run([sys.executable, "-c", ask], check=False, capture_output=True, text=True)
+        assert other.stderr.rstrip().endswith(
+            f"process {os.getpid()} looks after the pools of this network namespace already; stop it first"
+        )
     lock.close()
     for _ in range(2):
         # It goes with what holds it.
