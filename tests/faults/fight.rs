@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ipvs_core::{ApplyOptions, Client, ErrorKind, Scope, Table};
+use ipvs_core::{ApplyOptions, Client, Command, ErrorKind, Scope, Table};
 
 use crate::alone;
 
@@ -29,13 +29,14 @@ fn two_writers_and_a_flusher_end_with_the_last_one_s_table() {
     let (_alone, namespace) = alone();
     let stop = AtomicBool::new(false);
     let (done, overtaken, flushes) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0));
+    let changed_the_other_s = [2, 3].map(|weight| (weight, AtomicU32::new(0)));
     thread::scope(|scope| {
-        for weight in [2, 3] {
+        for (weight, changed_the_other_s) in &changed_the_other_s {
             let (namespace, stop, done, overtaken) = (&namespace, &stop, &done, &overtaken);
             scope.spawn(move || {
                 namespace.inside(|| {
                     let client = Client::connect().unwrap();
-                    let wanted = table(weight);
+                    let wanted = table(*weight);
                     while !stop.load(Ordering::Relaxed) {
                         let applied = client.apply(&wanted, &ApplyOptions::default()).unwrap();
                         assert!(applied.interrupted.is_none(), "{applied:?}");
@@ -49,6 +50,12 @@ fn two_writers_and_a_flusher_end_with_the_last_one_s_table() {
                                     | ErrorKind::NoSuchDestination
                             );
                             assert!(by_others, "{command:?}: {error}");
+                        }
+                        let is_the_other_s = |command: &Command| {
+                            matches!(command, Command::EditDestination(..) | Command::DeleteDestination(..))
+                        };
+                        if applied.done.iter().any(is_the_other_s) {
+                            changed_the_other_s.fetch_add(1, Ordering::Relaxed);
                         }
                         let counter = if applied.is_done() { done } else { overtaken };
                         counter.fetch_add(1, Ordering::Relaxed);
@@ -73,7 +80,9 @@ fn two_writers_and_a_flusher_end_with_the_last_one_s_table() {
         stop.store(true, Ordering::Relaxed);
     });
     println!("{done:?} applies were done, {overtaken:?} were overtaken five times, {flushes:?} flushes");
+    println!("changed what the other had made: {changed_the_other_s:?}");
     assert!(done.into_inner() > 100 && flushes.into_inner() > 100);
+    assert!(changed_the_other_s.into_iter().all(|(_, times)| times.into_inner() > 20));
     let client = Client::connect().unwrap();
     assert!(client.apply(&table(4), &ApplyOptions::default()).unwrap().is_done());
     assert_eq!(client.current_table(&Scope::All).unwrap(), table(4));
