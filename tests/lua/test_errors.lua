@@ -125,7 +125,7 @@ function TestErrors.test_wrong_arguments_are_raised()
             lb.set_weight, lb, WEB, real, 2147483648 },
         { "bad argument #3 to 'set_weight' (weight: a number is needed, not nil)", lb.set_weight, lb, WEB, real },
         { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is the key 'id')",
-            lb.apply, lb, { id = WEB, scheduler = "rr" } },
+            lb.apply, lb, { id = WEB } },
         { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is number 3, and number "
             .. "2 is not)", lb.apply, lb, { [1] = { id = WEB, destinations = {} }, [3] = { id = "fwmark:7" } } },
         { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is a key that is a "

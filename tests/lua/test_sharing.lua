@@ -87,7 +87,7 @@ function TestSharing.test_a_finalizer_by_hand_in_the_middle_of_a_call()
         function(_, mortal, evil) return mortal:set_config(evil) end,
         function(own, mortal, evil) return own:follow(mortal, { additions = { evil } }) end,
     }
-    local values = { id = "fwmark:9", [1] = "zero", services = { { id = WEB } }, tcp = 900 }
+    local values = { id = "fwmark:9", [1] = "zero", services = { { id = WEB } }, tcp = 900, destinations = {} }
     for number, call in ipairs(calls) do
         local own = ipvs.assert(ipvs.connect())
         local mortal = ipvs.pool { services = { WEB } }
