@@ -198,6 +198,16 @@ fn the_system_log_is_told_who_changed_what_and_why() {
             format!("-d {server}: --drain: drained and deleted; {who}"),
         ]
     );
+    // Whoever starts it chooses its own name, which begins no other line.
+    let program = built("ipvsadm");
+    let apply_one = "printf '%s' '-A -t 10.77.0.4:80 -s rr'";
+    let script = format!(
+        "printf 'a\\n<2>b' >/proc/$$/comm; {apply_one} | {} --apply --scope 10.77.0.4/32; :",
+        program.display()
+    );
+    run("sh", ["-c", script.as_str()]).success();
+    let told = log.told("10.77.0.4");
+    assert!(told.len() == 1 && told[0].starts_with("-A -t 10.77.0.4:80 -s rr: --apply; uid 0, by a?<2>b["), "{told:?}");
     // Nobody reads it any more, and nobody is there: neither holds it up for long.
     let many = (1..1000).fold(String::new(), |rules, mark| rules + &format!("-A -f {mark} -s rr\n"));
     apply("", many).success();
