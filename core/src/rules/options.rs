@@ -84,7 +84,7 @@ options! {
         "persistence: so many seconds after its last connection a client still gets the same server (default 300); with \
          --drain, without a value: wait for such clients too";
     Netmask          ['M']      "netmask"        Value::One("NETMASK"),
-        "with -p: clients of one network are one client; an IPv4 mask or an IPv6 prefix length (default one client)";
+        "with -p: clients of one network are one client; an IPv4 mask or an IPv6 prefix length (default each by itself)";
     PersistEngine    []         "pe"             Value::One("NAME"), "persistence engine: what names a client instead of its address (sip)";
     OnePacket        ['o']      "ops"            Value::None, "schedule every datagram by itself";
     RealServer       ['r']      "real-server"    ADDRESS, "the real server; its port defaults to the service's";
@@ -107,7 +107,7 @@ options! {
     SyncId           []         "syncid"         Value::One("ID"),
         "id of the group of directors that hear each other, 0 to 255 (default 0, all of them)";
     SyncMaxlen       []         "sync-maxlen"    Value::One("BYTES"), "longest message, 1 to 65507";
-    McastInterface   []         "mcast-interface" Value::One("NAME"), "the network interface for the messages (default eth0)";
+    McastInterface   []         "mcast-interface" Value::One("NAME"), "the network interface for the messages (default eth0, but --sync-role needs it)";
     McastGroup       []         "mcast-group"    Value::One("ADDRESS"), "their multicast address (default 224.0.0.81)";
     McastPort        []         "mcast-port"     Value::One("PORT"), "their UDP port (default 8848)";
     McastTtl         []         "mcast-ttl"      Value::One("NUMBER"), "their time to live (TTL): how many routers they pass (default 1)";
