@@ -34,12 +34,12 @@ fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
     DIFFERENCES
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(|line| line.split_once(" | ").unwrap_or((line, "")))
+        .map(|line| line.rsplit_once(" | ").unwrap_or((line, "")))
 }
 
 /// The invocations that may differ.
 fn differences() -> impl Iterator<Item = &'static str> {
-    rows().map(|(pattern, _)| pattern).take_while(|pattern| *pattern != ELSEWHERE)
+    rows().take_while(|(what, _)| *what != ELSEWHERE).flat_map(|(what, _)| what.split(" | "))
 }
 
 const ELSEWHERE: &str = "---";
@@ -50,15 +50,17 @@ const OWN_WORDS: &[&str] = &["-h*", "-v*"];
 
 #[test]
 fn the_readme_has_every_difference_and_no_other() {
-    let invocations = differences().count();
+    let invocations = rows().take_while(|(what, _)| *what != ELSEWHERE).count();
     let expected: Vec<String> = rows()
         .enumerate()
         .filter(|(_, (what, _))| *what != ELSEWHERE)
-        .map(
-            |(row, (what, why))| {
-                if row < invocations { format!("| `{what}` | {why} |") } else { format!("| {what} | {why} |") }
-            },
-        )
+        .map(|(row, (what, why))| {
+            if row < invocations {
+                format!("| `{}` | {why} |", what.replace(" | ", "`, `"))
+            } else {
+                format!("| {what} | {why} |")
+            }
+        })
         .collect();
     let readme = include_str!("../../README.md");
     let table = readme.split("| --- | --- |\n").nth(1).unwrap().split("\n\n").next().unwrap();
@@ -280,7 +282,7 @@ fn every_command_with_every_option_is_as_debian_s() {
     for line in BY_HAND.lines().filter(|line| !line.starts_with('#')) {
         both.compare(&words(line));
     }
-    let met = both.finish(940);
+    let met = both.finish(980);
     let listed: BTreeSet<_> = differences().collect();
     let gone: Vec<_> = listed.difference(&met).collect();
     assert!(gone.is_empty(), "these do not differ any more: {gone:?}");
