@@ -78,14 +78,17 @@ impl Arguments {
 
 /// A value of another type than is needed.
 pub(crate) fn wrong_type(name: &str, needed: &str, value: &LuaValue) -> Wrong {
-    // As Lua's `type` has them.
-    let kind = match value.type_name() {
+    Wrong(format!("{name}: {needed} is needed, not {}", kind(value)))
+}
+
+/// The type of a value, as Lua's `type` has it.
+fn kind(value: &LuaValue) -> &'static str {
+    match value.type_name() {
         "integer" => "number",
         "lightuserdata" | "error" => "userdata",
         "other" => "cdata",
         kind => kind,
-    };
-    Wrong(format!("{name}: {needed} is needed, not {kind}"))
+    }
 }
 
 /// Nothing for nil.
@@ -110,8 +113,13 @@ pub(crate) fn list<T>(
 ) -> Reading<Vec<T>> {
     let table = value.as_table().ok_or_else(|| wrong_type(name, needed, value))?;
     let mut items = Vec::new();
-    for item in table.sequence_values::<LuaValue>() {
-        items.push(read(items.len() + 1, &item?)?);
+    loop {
+        // A list may have its items by `__index`, as one that nobody may change.
+        let item: LuaValue = table.get(items.len() + 1)?;
+        if item.is_nil() {
+            break;
+        }
+        items.push(read(items.len() + 1, &item)?);
     }
     only_places(name, needed, table, items.len())?;
     Ok(items)
@@ -124,9 +132,10 @@ pub(crate) fn only_places(name: &str, needed: &str, table: &LuaTable, last: usiz
         let place = integer("key", &key).ok();
         if !place.is_some_and(|place| usize::try_from(place).is_ok_and(|place| (1..=last).contains(&place))) {
             let what = match (&key, place) {
+                (_, Some(place)) if place < 1 => format!("number {place}; the first is number 1"),
                 (_, Some(place)) => format!("number {place}, and number {} is not", last + 1),
                 (LuaValue::String(key), _) => format!("the key '{}'", key.to_string_lossy()),
-                _ => format!("a key that is a {}", key.type_name()),
+                _ => format!("a key that is a {}", kind(&key)),
             };
             return Err(Wrong(format!("{name}: {needed} is needed, and there is {what}")));
         }

@@ -47,7 +47,7 @@ pub(crate) fn from_lua(value: &LuaValue) -> Reading<Command> {
     };
     let given = (2..=most + 1).map(|place| list.get(place)).collect::<LuaResult<_>>()?;
     let mut arguments = Arguments::new(name, given);
-    if list.raw_len() > most + 1 {
+    if !list.get::<LuaValue>(most + 2)?.is_nil() {
         return Err(arguments.too_many());
     }
     only_places("command", "a list", list, most + 1)?;

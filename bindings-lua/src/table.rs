@@ -21,11 +21,7 @@ pub(crate) fn given(value: &LuaValue) -> Reading<Given> {
     list("table", "rules or a list of services", value, |place, entry| {
         let (settings, destinations) =
             service_of(entry).map_err(|Wrong(text)| Wrong(format!("number {place}: {text}")))?;
-        if table.has_service(&settings.id) {
-            return Err(Wrong(format!("number {place}: the service {} is there twice", settings.id)));
-        }
-        table.insert(settings, destinations);
-        Ok(())
+        table.add(settings, destinations).map_err(|argument| Wrong(format!("number {place}: {argument}")))
     })?;
     Ok(Given::Table(table))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipvs_core::InvalidArgument;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyIterator, PyString};
 use pyo3::{PyClass, PyTypeInfo};
 
 use crate::error::invalid;
@@ -122,7 +122,7 @@ pub(crate) fn interval(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     Ok(interval)
 }
 
-/// What an iterable gives. A text would be an iterable of its letters, and bytes of numbers.
+/// What an iterable gives. A text would be an iterable of its letters, bytes of numbers, and a dict of its keys alone.
 pub(crate) fn items<'py, T>(
     name: &str,
     needed: &str,
@@ -130,12 +130,28 @@ pub(crate) fn items<'py, T>(
     read: impl Fn(&Bound<'py, PyAny>) -> PyResult<T>,
 ) -> PyResult<Vec<T>> {
     let wrong = || wrong_type(name, needed, value);
-    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
+    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() || value.is_instance_of::<PyDict>() {
         return Err(wrong());
     }
     let items =
         value.try_iter().map_err(|error| if is_pythons::<PyTypeError>(&error, value) { wrong() } else { error });
     items?.map(|item| read(&item?)).collect()
+}
+
+/// The items of which no other are to be there. An iterator that gives none may have been used up before, or be an empty file: that
+/// is no wish to have nothing.
+pub(crate) fn wanted<'py, T>(
+    name: &'static str,
+    needed: &str,
+    value: &Bound<'py, PyAny>,
+    read: impl Fn(&Bound<'py, PyAny>) -> PyResult<T>,
+) -> PyResult<Vec<T>> {
+    let items = items(name, needed, value, read)?;
+    if items.is_empty() && value.is_instance_of::<PyIterator>() {
+        let reason = "the iterator gives nothing, as one that was used up; an empty list says that nothing is wanted";
+        return Err(invalid(value.py(), &InvalidArgument::new(name, reason)));
+    }
+    Ok(items)
 }
 
 /// Nothing for None.

@@ -517,7 +517,8 @@ impl Client {
     /// Runs many Commands, in order, with a few system calls, and says in a Report what became of each.
     ///
     /// All are checked first: if one cannot be right, none is sent. One that fails does not stop the rest. What a signal's
-    /// handler raises meanwhile (`KeyboardInterrupt`) ends it between two pieces, and has the Report as its attribute `report`.
+    /// handler raises meanwhile (`KeyboardInterrupt`) ends it between two pieces, and has the Report as its attribute `report`,
+    /// if it takes one.
     fn batch(&self, python: Python<'_>, commands: &Bound<'_, PyAny>) -> PyResult<Report> {
         let held = |command: &Bound<'_, PyAny>| {
             object::<Command>("commands", "a Command", command).map(|command| Held(command.clone().unbind()))

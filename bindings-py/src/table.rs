@@ -1,12 +1,12 @@
 //! Tables as they should be, scopes, plans, and what became of applying one.
 
 use ipvs_core::rules::RuleDisplay;
-use ipvs_core::{Error, InvalidArgument, OtherWriter, Scope, ScopePart};
+use ipvs_core::{Error, OtherWriter, Scope, ScopePart};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyString, PyTuple};
 
-use crate::argument::{items, parsed, text, wrong_type};
+use crate::argument::{items, parsed, text, wanted, wrong_type};
 use crate::command::Command;
 use crate::destination::{Destination, NO_SETTINGS, destination};
 use crate::error::{invalid, raise, rule_error};
@@ -31,31 +31,20 @@ pub(crate) fn table(value: &Bound<'_, PyAny>) -> PyResult<ipvs_core::Table> {
         let (python, text) = (value.py(), text("table", value)?);
         python.detach(|| ipvs_core::Table::wanted_by_rules(text)).map_err(|error| rule_error(python, "table", &error))
     } else {
-        let table = from_pairs("table", "a Table, rules as a str or an iterable of pairs", value)?;
-        // An iterator that was used up before, or an empty file, is no wish to have nothing.
-        let is_wish = value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>();
-        if table == ipvs_core::Table::new() && !is_wish {
-            let reason = "it gives no service; a Table or a list without services is an empty table";
-            return Err(invalid(value.py(), &InvalidArgument::new("table", reason)));
-        }
-        Ok(table)
+        from_pairs("table", "a Table, rules as a str or an iterable of pairs", value)
     }
 }
 
-fn from_pairs(name: &str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<ipvs_core::Table> {
+fn from_pairs(name: &'static str, needed: &str, value: &Bound<'_, PyAny>) -> PyResult<ipvs_core::Table> {
     let mut table = ipvs_core::Table::new();
     let pair = |pair: &Bound<'_, PyAny>| {
         let wrong = |_| wrong_type(name, "a pair of a Service and its destinations (rules are one str)", pair);
         let (service, destinations): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(wrong)?;
         let read = |given: &Bound<'_, PyAny>| destination(given, NO_SETTINGS);
-        Ok((settings(&service)?.clone(), items("destinations", "an iterable of Destination", &destinations, read)?))
+        Ok((settings(&service)?.clone(), wanted("destinations", "an iterable of Destination", &destinations, read)?))
     };
-    for (service, destinations) in items(name, needed, value, pair)? {
-        if table.has_service(&service.id) {
-            let reason = format!("the service {} is there twice", service.id);
-            return Err(invalid(value.py(), &InvalidArgument::new("table", reason)));
-        }
-        table.insert(service, destinations);
+    for (service, destinations) in wanted(name, needed, value, pair)? {
+        table.add(service, destinations).map_err(|error| invalid(value.py(), &error))?;
     }
     table.check().map_err(|error| invalid(value.py(), &error))?;
     Ok(table)

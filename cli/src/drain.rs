@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ipvs_core::rules;
-use ipvs_core::{Client, Command, Destination, Drain, DrainProgress, DrainState, Error, Options};
+use ipvs_core::{Client, Command, Drain, DrainProgress, DrainState, Error, Options};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
@@ -138,14 +138,10 @@ impl Draining<'_> {
     /// Restores the weight, and tells what became of that.
     fn take_back(mut self, why: &str) -> String {
         let weight = self.drain.weight_before();
-        // While it is still there with weight 0.
-        let rule = self.edit(weight);
         let about = self.to_string();
         match self.drain.cancel(self.client) {
             Ok(true) => {
-                if let Some(rule) = rule {
-                    self.log.ran(&rule, &format!("--drain: {why}"));
-                }
+                self.log_weight(weight, why);
                 format!("{about}: {why}; its weight is {weight} again")
             }
             Ok(false) if self.drain.state() == DrainState::Overruled => {
@@ -157,17 +153,8 @@ impl Draining<'_> {
     }
 
     fn log_weight(&mut self, weight: u32, why: &str) {
-        if let Some(rule) = self.edit(weight) {
-            self.log.ran(&rule, &format!("--drain: {why}"));
-        }
-    }
-
-    /// The command that gives it this weight and leaves all else as it is; nothing if it is not there.
-    fn edit(&self, weight: u32) -> Option<Command> {
-        let entries = self.client.destinations(&self.what.service).ok()?;
-        let is_it = |destination: &Destination| destination.address == self.what.address;
-        let destination = entries.into_iter().map(|entry| entry.destination).find(is_it)?;
-        Some(Command::EditDestination(self.what.service, destination.with_weight(weight)))
+        let destination = self.drain.destination().clone().with_weight(weight);
+        self.log.ran(&Command::EditDestination(self.what.service, destination), &format!("--drain: {why}"));
     }
 }
 

@@ -129,7 +129,7 @@ impl ServiceTable {
 /// A connection to the kernel's IPVS in one network namespace.
 ///
 /// Besides the errors that a method names, every one has `InvalidArgument`, `PermissionDenied`, `Unavailable`,
-/// `TimedOut`, `Namespace`, `Kernel`, `Io` and `Malformed` of [`ErrorKind`].
+/// `TimedOut`, `NoTurn`, `Namespace`, `Kernel`, `Io` and `Malformed` of [`ErrorKind`].
 ///
 /// Threads may share a client; they take turns. After a timeout, a fork or a reload of the module the next operation
 /// opens a fresh socket by itself.
@@ -413,8 +413,8 @@ impl Client {
     ///
     /// The kernel can only replace all settings at once, so this reads all destinations of the service and sends the one
     /// back with another weight: two exchanges, the first as long as the service is large, and a third with the first GUE
-    /// or GRE tunnel of a client. What somebody else changes in that destination between the two is undone. Errors of its own:
-    /// `NoSuchService`, `NoSuchDestination`.
+    /// or GRE tunnel of a client. One that is not listed is looked for three times, as a listing may miss it. What somebody
+    /// else changes in that destination between the two is undone. Errors of its own: `NoSuchService`, `NoSuchDestination`.
     pub fn set_weight(&self, id: &ServiceId, address: &SocketAddr, weight: u32) -> Result<u32, Error> {
         let operation = Operation::SetWeight(*id, *address);
         check_weight(weight).map_err(|argument| Error::new(operation, argument))?;

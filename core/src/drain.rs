@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::{Client, DestinationEntry, Error, ErrorKind, Operation, Protocol, ServiceId};
+use crate::{Client, Destination, DestinationEntry, Error, ErrorKind, Operation, Protocol, ServiceId};
 
 /// What a drain waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -95,8 +95,8 @@ pub struct DrainProgress {
 #[derive(Debug, Clone)]
 pub struct Drain {
     service: ServiceId,
-    address: SocketAddr,
-    weight_before: u32,
+    /// With the weight that it had.
+    destination: Destination,
     options: DrainOptions,
     end: Option<Instant>,
     state: DrainState,
@@ -118,7 +118,7 @@ impl Drain {
             let _ = client.edit_weight(service, destination, weight_before);
             return Err(error);
         }
-        Ok(Self { service: *service, address: *address, weight_before, options, end, state: DrainState::Waiting })
+        Ok(Self { service: *service, destination, options, end, state: DrainState::Waiting })
     }
 
     /// How it stood at the last step.
@@ -130,7 +130,13 @@ impl Drain {
     /// The weight that it had.
     #[must_use]
     pub fn weight_before(&self) -> u32 {
-        self.weight_before
+        self.destination.weight
+    }
+
+    /// The destination with the weight that it had: as it was before, or as it was given back.
+    #[must_use]
+    pub fn destination(&self) -> &Destination {
+        &self.destination
     }
 
     /// How long it waits at most from now on.
@@ -162,7 +168,8 @@ impl Drain {
 
     /// The destination if it is still there with weight 0; if not, that is how it stands.
     fn look(&mut self, client: &Client) -> Result<Option<DestinationEntry>, Error> {
-        let entry = client.destination_if_any(Operation::Destinations(self.service), &self.service, &self.address)?;
+        let (service, address) = (self.service, self.destination.address);
+        let entry = client.destination_if_any(Operation::Destinations(service), &service, &address)?;
         self.state = match &entry {
             None => DrainState::Gone,
             Some(entry) if entry.destination.weight > 0 => DrainState::Overruled,
@@ -181,7 +188,7 @@ impl Drain {
             Some(Duration::ZERO) => DrainState::DeadlinePassed,
             _ => return Ok(DrainState::Waiting),
         };
-        let was_there = client.remove_destination(&self.service, &self.address)?;
+        let was_there = client.remove_destination(&self.service, &self.destination.address)?;
         Ok(if was_there { state } else { DrainState::Gone })
     }
 
@@ -192,7 +199,9 @@ impl Drain {
             return Ok(false);
         }
         let Some(entry) = self.look(client)? else { return Ok(false) };
-        match client.edit_weight(&self.service, entry.destination, self.weight_before) {
+        let weight = self.weight_before();
+        self.destination = entry.destination.with_weight(weight);
+        match client.edit_weight(&self.service, self.destination.clone(), weight) {
             Err(Error { kind: ErrorKind::NoSuchService | ErrorKind::NoSuchDestination, .. }) => {
                 self.state = DrainState::Gone;
                 Ok(false)

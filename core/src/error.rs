@@ -255,9 +255,8 @@ pub enum ErrorKind {
     /// The kernel did not answer in time. The text of the [`Error`] says if a change was sent, and so may have been done.
     #[error("no answer from the kernel within {0:?}")]
     TimedOut(Duration),
-    /// Other threads' calls took the client for all of its time, so that nothing was sent; by name and number it is as
-    /// [`TimedOut`](Self::TimedOut).
-    #[error("other threads used the client for {0:?}, and nothing was sent; a client of its own waits for nobody")]
+    /// Other threads' calls took the client for all of its time; by name and number it is as [`TimedOut`](Self::TimedOut).
+    #[error("other threads used the client for {0:?}; a client of its own waits for nobody")]
     NoTurn(Duration),
     /// Any other refusal by the kernel.
     #[error("{}{}", plain(&io::Error::from_raw_os_error(*errno)), text.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]

@@ -1,7 +1,7 @@
 //! A table as it is or should be, settings only, and what turns one into another. No I/O.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display};
 use std::net::SocketAddr;
 
 use crate::rules::{self, Line, RuleDisplay, RuleError};
@@ -73,6 +73,21 @@ impl Table {
         self.services.insert(service.id, TableService { service, destinations });
     }
 
+    /// Puts a service in with its destinations, as somebody has listed them. What is there twice is a mistake of theirs, as only
+    /// one of the two could count.
+    pub fn add(&mut self, service: Service, destinations: Vec<Destination>) -> Result<(), InvalidArgument> {
+        let twice = |name, what: &dyn Display| Err(InvalidArgument::new(name, format!("{what} is there twice")));
+        if self.has_service(&service.id) {
+            return twice("services", &service.id);
+        }
+        let mut addresses = BTreeSet::new();
+        if let Some(double) = destinations.iter().find(|destination| !addresses.insert(destination.address)) {
+            return twice("destinations", &double.address);
+        }
+        self.insert(service, destinations);
+        Ok(())
+    }
+
     /// The services with their destinations, by id and by address.
     pub fn services(&self) -> impl Iterator<Item = (&Service, impl Iterator<Item = &Destination>)> {
         self.services.values().map(|entry| (&entry.service, entry.destinations.values()))
@@ -100,8 +115,7 @@ impl Table {
     }
 
     /// Whether the service is in it.
-    #[must_use]
-    pub fn has_service(&self, id: &ServiceId) -> bool {
+    pub(crate) fn has_service(&self, id: &ServiceId) -> bool {
         self.services.contains_key(id)
     }
 
@@ -290,6 +304,18 @@ mod tests {
         );
         assert_eq!((plan.additions.len(), plan.removals.len()), (3, 3));
         assert!(wanted.plan_to(&wanted).is_empty());
+    }
+
+    #[test]
+    fn what_somebody_lists_twice_is_not_added() {
+        let web = || Service::new("tcp://10.0.0.1:80".parse().unwrap());
+        let real = |weight| Destination::new("192.168.1.1:80".parse().unwrap()).with_weight(weight);
+        let mut table = Table::new();
+        let text = |result: Result<(), InvalidArgument>| result.unwrap_err().to_string();
+        assert_eq!(text(table.add(web(), vec![real(5), real(0)])), "destinations: 192.168.1.1:80 is there twice");
+        table.add(web(), vec![real(5)]).unwrap();
+        assert_eq!(text(table.add(web(), vec![])), "services: tcp://10.0.0.1:80 is there twice");
+        assert_eq!(table.to_rules(), "-A -t 10.0.0.1:80 -s wlc\n-a -t 10.0.0.1:80 -r 192.168.1.1:80 -g -w 5\n");
     }
 
     /// A table of up to a few services, out of so few that two tables share some.

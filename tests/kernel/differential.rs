@@ -86,9 +86,12 @@ impl Both {
     fn new(table: Vec<Command>) -> Self {
         let make = || {
             let namespace = Namespace::enter();
-            run("ip", ["link", "add", "sync0", "type", "dummy"]).success();
-            run("ip", ["link", "set", "sync0", "up"]).success();
-            run("ip", ["address", "add", "10.9.9.9/24", "dev", "sync0"]).success();
+            // The second is what a daemon is on that is told none.
+            for (device, address) in [("sync0", "10.9.9.9/24"), ("eth0", "10.9.8.9/24")] {
+                run("ip", ["link", "add", device, "type", "dummy"]).success();
+                run("ip", ["link", "set", device, "up"]).success();
+                run("ip", ["address", "add", address, "dev", device]).success();
+            }
             let client = Client::connect().unwrap();
             (namespace, client)
         };

@@ -405,5 +405,8 @@ fn a_sync_role_is_one_call() {
     assert!(ran.status == Some(255) && ran.stderr.starts_with("ipvsadm: cannot start the backup"), "{ran:?}");
     assert_eq!(said(&role("none")), (Some(0), "", ""));
     assert_eq!(daemons(), "");
-    assert_eq!(role("master").status, Some(2));
+    for line in ["master", "master --mcast-interface="] {
+        let ran = role(line);
+        assert!(ran.status == Some(2) && ran.stderr.contains("master needs --mcast-interface NAME"), "{ran:?}");
+    }
 }

@@ -294,7 +294,7 @@ fn a_signal_ends_a_restore_whose_output_nobody_reads() {
 /// In a restore the first signal waits for what is told, and the second does not. An apply that is over ends with the first.
 #[test]
 fn signals_end_what_nobody_reads_the_errors_of() {
-    let _namespace = Namespace::enter();
+    let namespace = Namespace::enter();
     let refused = (0..4000).fold(String::new(), |rules, port| rules + &format!("-D -t 10.0.0.1:{port}\n"));
     let added = (1..4000).fold(String::new(), |rules, mark| rules + &format!("-A -f {mark}\n"));
     for (arguments, rules, status) in [(&["-R"][..], refused, 129), (&["--apply", "--verbose"], added, 143)] {
@@ -311,6 +311,7 @@ fn signals_end_what_nobody_reads_the_errors_of() {
         }
         assert_eq!(coprocess.child.wait().unwrap().code(), Some(status), "{arguments:?}");
     }
+    assert_eq!(namespace.witness().len(), 3999);
 }
 
 #[test]

@@ -132,8 +132,14 @@ function TestErrors.test_wrong_arguments_are_raised()
             .. "boolean)", lb.apply, lb, { [true] = { id = WEB } } },
         { "bad argument #1 to 'apply' (number 1: destinations: a list of destinations is needed, not nil)",
             lb.apply, lb, { { id = WEB } } },
-        { "bad argument #1 to 'apply' (number 2: the service tcp://10.0.0.1:80 is there twice)",
+        { "bad argument #1 to 'apply' (number 2: services: tcp://10.0.0.1:80 is there twice)",
             lb.apply, lb, { { id = WEB, destinations = {} }, { id = WEB, destinations = {} } } },
+        { "bad argument #1 to 'apply' (number 1: destinations: 192.168.1.10:80 is there twice)",
+            lb.apply, lb, { { id = WEB, destinations = { real, { id = real, weight = 0 } } } } },
+        { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is number 0; the first "
+            .. "is number 1)", lb.apply, lb, { [0] = { id = WEB, destinations = {} } } },
+        { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is a key that is a "
+            .. "userdata)", lb.apply, lb, { [io.stdout] = { id = WEB } } },
         { "bad argument #1 to 'apply' (number 1: destinations: a list of destinations is needed, and there is the key "
             .. "'id')", lb.apply, lb, { { id = WEB, destinations = { id = real } } } },
         { "bad argument #2 to 'apply' (scope: a string or a list of strings is needed, and there is the key 'web')",
@@ -142,6 +148,10 @@ function TestErrors.test_wrong_arguments_are_raised()
             lb.batch, lb, { web = { "flush" } } },
         { "bad argument #1 to 'batch' (number 1: command: a list is needed, and there is the key 'id')",
             lb.batch, lb, { { "zero", id = WEB } } },
+        { "bad argument #1 to 'batch' (number 1: too many arguments to 'zero')",
+            lb.batch, lb, { { "zero", [3] = WEB } } },
+        { "bad argument #1 to 'batch' (number 1: command: a list is needed, and there is number 4, and number 3 is "
+            .. "not)", lb.batch, lb, { { "zero", [4] = WEB } } },
         { "bad argument #1 to 'pool' (servers: a list is needed, and there is the key 'id')",
             ipvs.pool, { services = { WEB }, servers = { id = real } } },
         { "bad argument #1 to 'add_service' (scheduler_flags: a list of strings is needed, and there is the key "

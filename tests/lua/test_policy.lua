@@ -45,6 +45,12 @@ function TestPolicy.test_apply()
     snapshot[1].destinations[2] = real(SECOND)
     snapshot[2] = { id = "fwmark:7", destinations = {} }
     lu.assertEquals(#ipvs.assert(lb:apply(snapshot)).done, 3)
+    -- And so is one that reaches its items through a metatable, as one that nobody may change.
+    local function read_only(list)
+        return setmetatable({}, { __index = list, __newindex = error })
+    end
+    snapshot[1].destinations = read_only(snapshot[1].destinations)
+    lu.assertIsFalse(ipvs.assert(lb:apply(read_only(snapshot))).is_changed)
     -- Within a scope nothing else is touched.
     ipvs.assert(lb:apply({}, { scope = { "fwmark:1-9", "10.9.0.0/16" } }))
     lu.assertEquals(rules(), {

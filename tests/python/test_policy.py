@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import ipvs
@@ -63,20 +64,30 @@ def test_what_came_out_empty_by_mistake_deletes_nothing(lb: ipvs.Client, witness
     used_up = ((WEB, [FIRST]) for _ in range(1))
     assert list(used_up)
     with Path(os.devnull).open(encoding="utf-8") as empty:
-        mistakes: list[object] = [used_up, empty, {}, map(str, [])]
-        for nothing in mistakes:
-            with pytest.raises(ipvs.InvalidArgument, match="table: it gives no service; a Table or a list without"):
-                lb.apply(nothing)  # type: ignore[arg-type]
-    for no_rules in (b"", b"-C"):
-        with pytest.raises(
-            TypeError, match="table: a Table, rules as a str or an iterable of pairs is needed, not bytes"
-        ):
-            lb.apply(no_rules)  # type: ignore[arg-type]
-    with pytest.raises(ipvs.InvalidArgument, match=r"table: the service tcp://10.0.0.1:80 is there twice"):
+        mistakes: list[tuple[str, Callable[[], object]]] = [
+            ("table", lambda: lb.apply(used_up)),
+            ("table", lambda: lb.apply(empty)),  # type: ignore[arg-type]
+            ("table", lambda: lb.apply(map(str, []))),  # type: ignore[arg-type]
+            ("destinations", lambda: lb.apply([(WEB, used_up)])),  # type: ignore[list-item]
+            ("services", lambda: ipvs.Table(used_up)),
+            ("services", lambda: ipvs.Pool(services=used_up)),  # type: ignore[arg-type]
+            ("servers", lambda: ipvs.Pool(services=[WEB], servers=used_up)),  # type: ignore[arg-type]
+        ]
+        for argument, mistake in mistakes:
+            with pytest.raises(ipvs.InvalidArgument, match=f"^{argument}: the iterator gives nothing, ") as caught:
+                mistake()
+            assert caught.value.field == argument
+    for no_table in (b"", b"-C", {}, {WEB: [FIRST]}):
+        with pytest.raises(TypeError, match="table: a Table, rules as a str or an iterable of pairs is needed, not "):
+            lb.apply(no_table)  # type: ignore[arg-type]
+    with pytest.raises(ipvs.InvalidArgument, match=r"^services: tcp://10.0.0.1:80 is there twice"):
         lb.apply([(WEB, [FIRST]), (WEB, [])])
+    with pytest.raises(ipvs.InvalidArgument, match=r"^destinations: 192.168.1.1:80 is there twice"):
+        lb.apply([(WEB, [FIRST, FIRST])])
     assert witness() == RULES.splitlines()
-    plans = [lb.plan([]), lb.plan(()), lb.plan(ipvs.Table()), lb.plan("-C")]
-    assert [plan.removals for plan in plans] == [(ipvs.Command.delete_service(WEB),)] * 4
+    plans = [lb.plan([]), lb.plan(()), lb.plan(set()), lb.plan(ipvs.Table()), lb.plan("-C")]
+    assert [plan.removals for plan in plans] == [(ipvs.Command.delete_service(WEB),)] * 5
+    assert lb.plan([(WEB, set())]).removals == (ipvs.Command.delete_destination(WEB, FIRST),)
 
 
 def test_apply(lb: ipvs.Client, witness: Witness) -> None:

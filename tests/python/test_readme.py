@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import Witness
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PROJECT = Path(__file__).parents[2]
+README = (PROJECT / "README.md").read_text()
+BUILT = PROJECT / "target" / "debug"
 RUN = {"python": ["python", "-c"], "lua": ["lua5.4", "-e"], "sh": ["sh", "-e", "-c"]}
 #: The language and the text of each of its blocks that is a program.
 PROGRAMS = re.findall(r"^```(python|lua|sh)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -18,7 +21,7 @@ PROGRAMS = re.findall(r"^```(python|lua|sh)\n(.*?)^```$", README, re.MULTILINE |
 
 def test_ipvsadm_is_ours() -> None:
     """Debian's would run the shell's block too."""
-    assert shutil.which("ipvsadm") == str(Path(__file__).parents[2] / "target" / "debug" / "ipvsadm")
+    assert shutil.which("ipvsadm") == str(BUILT / "ipvsadm")
 
 
 def test_there_is_one_of_each_language() -> None:
@@ -28,7 +31,7 @@ def test_there_is_one_of_each_language() -> None:
 
 def test_the_rust_is_what_the_library_opens_with() -> None:
     """There the compiler reads it."""
-    library = (Path(__file__).parents[2] / "core" / "src" / "lib.rs").read_text()
+    library = (PROJECT / "core" / "src" / "lib.rs").read_text()
     [documented] = re.findall(r"^//! ```no_run\n(.*?)^//! # Ok", library, re.MULTILINE | re.DOTALL)
     [shown] = re.findall(r"^```rust\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     assert shown == re.sub("^//! ?", "", documented, flags=re.MULTILINE)
@@ -39,3 +42,52 @@ def test_program(language: str, program: str, witness: Witness) -> None:
     """Each leaves the service and the drained server that the text beside it describes."""
     subprocess.run([*RUN[language], program], check=True)
     assert witness() == ["-A -t 10.0.0.1:80 -s wrr", "-a -t 10.0.0.1:80 -r 192.168.1.10:8080 -m -w 0"]
+
+
+def as_root(word: str, home: Path) -> None:
+    """Run the block for root that has the word, and stop where it fails."""
+    blocks = re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    [block] = (text for text in blocks if word in text)
+    commands = re.sub("^[#>] ", "", block, flags=re.MULTILINE)
+    subprocess.run(["sh", "-e", "-c", commands], check=True, env={**os.environ, "HOME": str(home)})
+
+
+def test_ours_take_the_place_of_debian_s_and_give_it_back(tmp_path: Path, witness: Witness) -> None:
+    """What names the path has ours then, such as Debian's own script: in the guest, whose files are its own."""
+    names = ["ipvsadm", "ipvsadm-restore", "ipvsadm-save"]
+    paths = [Path("/sbin") / name for name in names]
+    debian_s = [path.read_bytes() for path in paths]
+    installed = tmp_path / ".cargo" / "bin"
+    installed.parent.mkdir()
+    installed.symlink_to(BUILT)
+    as_root("--add", tmp_path)
+    assert [path.read_bytes() for path in paths] == [(BUILT / name).read_bytes() for name in names]
+    aside = [path.with_name(f"{path.name}.debian") for path in paths]
+    assert [path.read_bytes() for path in aside] == debian_s
+    Path("/etc/ipvsadm.rules").write_text("# none that 1.31 knows\n-A -t 10.0.0.1:80 -s rr\n-A -t 10.0.0.2 -p\n")
+    subprocess.run(["/etc/init.d/ipvsadm", "load"], check=True)
+    subprocess.run(["/etc/init.d/ipvsadm", "save"], check=True)
+    assert subprocess.run([aside[0], "-S", "-n"], check=True, capture_output=True).stdout
+    as_root("--remove", tmp_path)
+    assert [path.read_bytes() for path in paths] == debian_s
+    assert [path.exists() for path in aside] == [False] * 3
+    # The table stays, and Debian's reads it.
+    assert witness() == ["-A -t 10.0.0.1:80 -s rr", "-A -t 10.0.0.2:0 -s wlc -p 300"]
+    assert Path("/etc/ipvsadm.rules").read_text().split("\n") == ["# ipvsadm.rules", *witness(), ""]
+
+
+def test_the_manual_page_and_the_completions_are_put_where_they_are_read(tmp_path: Path) -> None:
+    """As the README puts them: of all three programs, and by the shells' own rules."""
+    as_root("--generate bash", tmp_path)
+    for name in ["ipvsadm", "ipvsadm-restore", "ipvsadm-save"]:
+        # The pages of the two others send there, from where they are.
+        shown = subprocess.run(
+            ["mandoc", f"man8/{name}.8"], cwd="/usr/local/share/man", check=True, capture_output=True, text=True
+        )
+        assert "--apply" in shown.stdout
+    for shell, file in [
+        ("bash", "/etc/bash_completion.d/ipvsadm"),
+        ("zsh", "/usr/local/share/zsh/site-functions/_ipvsadm"),
+        ("fish", "/etc/fish/completions/ipvsadm.fish"),
+    ]:
+        subprocess.run([shell, "-n", file], check=True)

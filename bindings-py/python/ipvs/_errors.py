@@ -110,7 +110,10 @@ class Unavailable(Error):
 
 
 class TimedOut(Error, TimeoutError):
-    """The kernel did not answer in time (`ETIMEDOUT`). The text says if a change was sent: it may have been done."""
+    """The kernel did not answer in time, or other threads used the client for all of it (`ETIMEDOUT`).
+
+    The text says if a change was sent: it may have been done.
+    """
 
     kind = "timed_out"
 
@@ -164,7 +167,7 @@ class Malformed(Error):
 
 
 class Locked(Error, BlockingIOError):
-    """Another process holds the lock of the network namespace (`EWOULDBLOCK`)."""
+    """Another client, of this process or another, holds the lock of the network namespace (`EWOULDBLOCK`)."""
 
     kind = "locked"
 

@@ -746,7 +746,7 @@ impl<'a> Given<'a> {
             }
         }
         let daemon = self.daemon(Name::SyncRole)?;
-        if !self.has(Name::McastInterface) {
+        if self.set_value(Name::McastInterface).is_none() {
             let needed = Name::McastInterface.usage();
             return Err(self.wrong(Name::SyncRole, &format!("{} needs {needed}", daemon.role)));
         }
@@ -756,7 +756,7 @@ impl<'a> Given<'a> {
 
     /// The daemon with the role that this option says.
     fn daemon(&self, role: Name) -> Result<SyncDaemon, RuleError> {
-        let interface = self.get(Name::McastInterface).map_or(DEFAULT_INTERFACE, Typed::value);
+        let interface = self.set_value(Name::McastInterface).unwrap_or(DEFAULT_INTERFACE);
         let mut daemon = SyncDaemon::new(self.role(role)?, interface);
         daemon.sync_id = self.sync_id()?;
         daemon.max_length = self.positive(Name::SyncMaxlen, "a number from 1 to 65507")?;
@@ -912,6 +912,9 @@ mod tests {
         assert_eq!(command("-Zt 10.0.0.1:80"), Command::Zero(Some(id)));
         assert_eq!(command("--set 1 0 30"), Command::SetTimeouts(Timeouts { tcp: 1, tcp_fin: 0, udp: 30 }));
         assert_eq!(command("--stop-daemon backup"), Command::StopDaemon(crate::Role::Backup));
+        for line in ["--start-daemon master", "--start-daemon master --mcast-interface="] {
+            assert_eq!(command(line), Command::StartDaemon(SyncDaemon::new(crate::Role::Master, "eth0")));
+        }
         assert_eq!(invocation(""), Ok(Invocation::List(List::default())));
         let id = Some("udp://[2001:db8::1]:53".parse().unwrap());
         let stats = Listed::Table { service: id, columns: Columns::Stats { exact: false } };
