@@ -104,7 +104,8 @@ pub(crate) fn text(name: &'static str, value: &LuaValue) -> Reading<String> {
     }
 }
 
-/// The items of a list, each with its place. What is no list, or has a hole, is not silently a shorter one.
+/// The items of a list, each with its place. What is no list, or has a hole, is not silently a shorter one; behind `__index`, where
+/// methods may be too, it goes to the first nil.
 pub(crate) fn list<T>(
     name: &str,
     needed: &str,
@@ -114,7 +115,7 @@ pub(crate) fn list<T>(
     let table = value.as_table().ok_or_else(|| wrong_type(name, needed, value))?;
     let mut items = Vec::new();
     loop {
-        // A list may have its items by `__index`, as one that nobody may change.
+        // Also by `__index`, as a list has them that nobody may change.
         let item: LuaValue = table.get(items.len() + 1)?;
         if item.is_nil() {
             break;

@@ -138,17 +138,20 @@ pub(crate) fn items<'py, T>(
     items?.map(|item| read(&item?)).collect()
 }
 
-/// The items of which no other are to be there. An iterator that gives none may have been used up before, or be an empty file: that
-/// is no wish to have nothing.
+/// The items of which no other are to be there, `whose` ever they are. An iterator that gives none may have been used up before, or
+/// be an empty file: that is no wish to have nothing.
 pub(crate) fn wanted<'py, T>(
     name: &'static str,
     needed: &str,
+    whose: impl Display,
     value: &Bound<'py, PyAny>,
     read: impl Fn(&Bound<'py, PyAny>) -> PyResult<T>,
 ) -> PyResult<Vec<T>> {
     let items = items(name, needed, value, read)?;
     if items.is_empty() && value.is_instance_of::<PyIterator>() {
-        let reason = "the iterator gives nothing, as one that was used up; an empty list says that nothing is wanted";
+        let reason = format!(
+            "the iterator{whose} gives nothing, as one that was used up; an empty list says that nothing is wanted"
+        );
         return Err(invalid(value.py(), &InvalidArgument::new(name, reason)));
     }
     Ok(items)

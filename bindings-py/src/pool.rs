@@ -63,7 +63,7 @@ fn config(settings: Option<&Bound<'_, PyDict>>) -> PyResult<PoolConfig> {
     for (name, value) in settings.into_iter().flatten() {
         match &*keyword_name(&name)? {
             "services" => config.services = services(&value)?,
-            "servers" => config.servers = wanted("servers", "an iterable of Destination", &value, server)?,
+            "servers" => config.servers = wanted("servers", "an iterable of Destination", "", &value, server)?,
             "sorry_server" => config.sorry_server = optional(&value, server)?,
             "quorum" => config.quorum = number("quorum", &value, u32::MAX)?,
             "hysteresis" => config.hysteresis = number("hysteresis", &value, u32::MAX)?,
@@ -79,7 +79,7 @@ fn config(settings: Option<&Bound<'_, PyDict>>) -> PyResult<PoolConfig> {
 }
 
 fn services(value: &Bound<'_, PyAny>) -> PyResult<Vec<ipvs_core::Service>> {
-    wanted("services", "an iterable of Service", value, |service| settings(service).cloned())
+    wanted("services", "an iterable of Service", "", value, |service| settings(service).cloned())
 }
 
 #[pymethods]

@@ -41,9 +41,11 @@ fn from_pairs(name: &'static str, needed: &str, value: &Bound<'_, PyAny>) -> PyR
         let wrong = |_| wrong_type(name, "a pair of a Service and its destinations (rules are one str)", pair);
         let (service, destinations): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(wrong)?;
         let read = |given: &Bound<'_, PyAny>| destination(given, NO_SETTINGS);
-        Ok((settings(&service)?.clone(), wanted("destinations", "an iterable of Destination", &destinations, read)?))
+        let (service, needed) = (settings(&service)?.clone(), "an iterable of Destination");
+        let destinations = wanted("destinations", needed, format_args!(" of {}", service.id), &destinations, read)?;
+        Ok((service, destinations))
     };
-    for (service, destinations) in wanted(name, needed, value, pair)? {
+    for (service, destinations) in wanted(name, needed, "", value, pair)? {
         table.add(service, destinations).map_err(|error| invalid(value.py(), &error))?;
     }
     table.check().map_err(|error| invalid(value.py(), &error))?;

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::channel;
 use std::thread::{JoinHandle, spawn};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLMSG_DONE};
@@ -52,6 +53,14 @@ type Asked = Vec<(u16, u8)>;
 
 /// A kernel with this number for the family, and what it was asked once the other end is closed.
 fn kernel(family: u16, mut say: impl FnMut(u8) -> Say + Send + 'static) -> (Transport, JoinHandle<Asked>) {
+    hearing_kernel(family, move |command, _| say(command))
+}
+
+/// One that looks at whole requests, from the generic netlink header on.
+fn hearing_kernel(
+    family: u16,
+    mut say: impl FnMut(u8, &[u8]) -> Say + Send + 'static,
+) -> (Transport, JoinHandle<Asked>) {
     let (transport, socket) = pair();
     let kernel = spawn(move || {
         let mut asked = Asked::new();
@@ -66,7 +75,7 @@ fn kernel(family: u16, mut say: impl FnMut(u8) -> Say + Send + 'static) -> (Tran
                 asked.push((kind, command));
                 let answer = match kind {
                     CONTROLLER => Say::Replies(vec![family_reply(family)]),
-                    _ => say(command),
+                    _ => say(command, &rest[16..length as usize]),
                 };
                 tell(&socket, kind, sequence, flags, answer);
                 rest = &rest[length as usize..];
@@ -887,16 +896,24 @@ fn a_service_that_cannot_be_sent_is_read_and_watched_all_the_same() {
 #[test]
 fn a_drain_whose_beginning_is_in_doubt_gives_the_weight_back() {
     let (first, _) = kernel(30, |command| match command {
-        GET_DEST => Say::Replies(vec![listed(real(Forwarding::Masquerade))]),
+        GET_DEST => Say::Replies(vec![listed(real(Forwarding::Masquerade).with_weight(7))]),
         GET_INFO => Say::Nothing,
         _ => Say::Done,
     });
-    let (second, asked) = kernel(30, |_| Say::Done);
+    let (tell, edits) = channel();
+    let (second, asked) = hearing_kernel(30, move |command, request| {
+        if command == SET_DEST {
+            tell.send(request.to_vec()).unwrap();
+        }
+        Say::Done
+    });
     let client = client([first, second]);
     let error = client.drain(&web().id, &real(GUE).address, DrainOptions::default()).unwrap_err();
     assert!(matches!(error.kind, ErrorKind::TimedOut(_)), "{error}");
     drop(client);
     assert_eq!(asked.join().unwrap()[1..], [(30, SET_DEST), (30, GET_INFO)]);
+    let back = Command::EditDestination(web().id, real(Forwarding::Masquerade).with_weight(7));
+    assert_eq!(edits.iter().collect::<Vec<_>>(), [emitted(&back)]);
 }
 
 #[test]

@@ -82,7 +82,7 @@ impl Table {
         }
         let mut addresses = BTreeSet::new();
         if let Some(double) = destinations.iter().find(|destination| !addresses.insert(destination.address)) {
-            return twice("destinations", &double.address);
+            return twice("destinations", &format_args!("{} of {}", double.address, service.id));
         }
         self.insert(service, destinations);
         Ok(())
@@ -312,7 +312,10 @@ mod tests {
         let real = |weight| Destination::new("192.168.1.1:80".parse().unwrap()).with_weight(weight);
         let mut table = Table::new();
         let text = |result: Result<(), InvalidArgument>| result.unwrap_err().to_string();
-        assert_eq!(text(table.add(web(), vec![real(5), real(0)])), "destinations: 192.168.1.1:80 is there twice");
+        assert_eq!(
+            text(table.add(web(), vec![real(5), real(0)])),
+            "destinations: 192.168.1.1:80 of tcp://10.0.0.1:80 is there twice"
+        );
         table.add(web(), vec![real(5)]).unwrap();
         assert_eq!(text(table.add(web(), vec![])), "services: tcp://10.0.0.1:80 is there twice");
         assert_eq!(table.to_rules(), "-A -t 10.0.0.1:80 -s wlc\n-a -t 10.0.0.1:80 -r 192.168.1.1:80 -g -w 5\n");

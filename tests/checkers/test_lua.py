@@ -97,6 +97,21 @@ def test_tcp_and_scripts(stage: Stage, checker: File, tmp_path: Path) -> None:
     assert f"checker: server {A} is down: -d -t 10.0.0.1:80 -r {A}\n" in said
 
 
+def test_the_example_s_file_is_right(stage: Stage, checker: File) -> None:
+    """What stands beside the program makes its services: those of its servers that are there answer."""
+    example = Path(__file__).parents[2] / "bindings-lua" / "examples" / "checker" / "checker.conf.lua"
+    checker.config.write_text(example.read_text())
+    checker.start()
+
+    def weights() -> dict[str, dict[str, int]]:
+        return {
+            service.entry.id: {entry.id: entry.weight for entry in service.destinations}
+            for service in stage.lb.snapshot()
+        }
+
+    wait_for(weights, {service: {A: 5, B: 3} for service in [SERVICE, "tcp://10.0.0.1:8080"]})
+
+
 def test_its_lock_and_what_others_do(stage: Stage, checker: File) -> None:
     """A second one does not start; what others change is mended, and told."""
     checker.pools(pool([SERVICE], [A], '{ kind = "http" }'))

@@ -134,7 +134,7 @@ function TestErrors.test_wrong_arguments_are_raised()
             lb.apply, lb, { { id = WEB } } },
         { "bad argument #1 to 'apply' (number 2: services: tcp://10.0.0.1:80 is there twice)",
             lb.apply, lb, { { id = WEB, destinations = {} }, { id = WEB, destinations = {} } } },
-        { "bad argument #1 to 'apply' (number 1: destinations: 192.168.1.10:80 is there twice)",
+        { "bad argument #1 to 'apply' (number 1: destinations: 192.168.1.10:80 of tcp://10.0.0.1:80 is there twice)",
             lb.apply, lb, { { id = WEB, destinations = { real, { id = real, weight = 0 } } } } },
         { "bad argument #1 to 'apply' (table: rules or a list of services is needed, and there is number 0; the first "
             .. "is number 1)", lb.apply, lb, { [0] = { id = WEB, destinations = {} } } },

@@ -255,6 +255,7 @@ def test_an_exception_of_a_signal_s_handler_comes_through_without_a_report() -> 
         with pytest.raises(StopError) as caught:
             lb.batch(commands)
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert caught.value.report == "its own"
 

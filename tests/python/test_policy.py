@@ -74,7 +74,7 @@ def test_what_came_out_empty_by_mistake_deletes_nothing(lb: ipvs.Client, witness
             ("servers", lambda: ipvs.Pool(services=[WEB], servers=used_up)),  # type: ignore[arg-type]
         ]
         for argument, mistake in mistakes:
-            with pytest.raises(ipvs.InvalidArgument, match=f"^{argument}: the iterator gives nothing, ") as caught:
+            with pytest.raises(ipvs.InvalidArgument, match=f"^{argument}: the iterator.* gives nothing, ") as caught:
                 mistake()
             assert caught.value.field == argument
     for no_table in (b"", b"-C", {}, {WEB: [FIRST]}):
@@ -82,7 +82,7 @@ def test_what_came_out_empty_by_mistake_deletes_nothing(lb: ipvs.Client, witness
             lb.apply(no_table)  # type: ignore[arg-type]
     with pytest.raises(ipvs.InvalidArgument, match=r"^services: tcp://10.0.0.1:80 is there twice"):
         lb.apply([(WEB, [FIRST]), (WEB, [])])
-    with pytest.raises(ipvs.InvalidArgument, match=r"^destinations: 192.168.1.1:80 is there twice"):
+    with pytest.raises(ipvs.InvalidArgument, match=r"^destinations: 192.168.1.1:80 of tcp://10.0.0.1:80 is there t"):
         lb.apply([(WEB, [FIRST, FIRST])])
     assert witness() == RULES.splitlines()
     plans = [lb.plan([]), lb.plan(()), lb.plan(set()), lb.plan(ipvs.Table()), lb.plan("-C")]

@@ -60,15 +60,18 @@ def test_ours_take_the_place_of_debian_s_and_give_it_back(tmp_path: Path, witnes
     installed = tmp_path / ".cargo" / "bin"
     installed.parent.mkdir()
     installed.symlink_to(BUILT)
-    as_root("--add", tmp_path)
-    assert [path.read_bytes() for path in paths] == [(BUILT / name).read_bytes() for name in names]
-    aside = [path.with_name(f"{path.name}.debian") for path in paths]
-    assert [path.read_bytes() for path in aside] == debian_s
-    Path("/etc/ipvsadm.rules").write_text("# none that 1.31 knows\n-A -t 10.0.0.1:80 -s rr\n-A -t 10.0.0.2 -p\n")
-    subprocess.run(["/etc/init.d/ipvsadm", "load"], check=True)
-    subprocess.run(["/etc/init.d/ipvsadm", "save"], check=True)
-    assert subprocess.run([aside[0], "-S", "-n"], check=True, capture_output=True).stdout
-    as_root("--remove", tmp_path)
+    try:
+        as_root("--add", tmp_path)
+        assert [path.read_bytes() for path in paths] == [(BUILT / name).read_bytes() for name in names]
+        aside = [path.with_name(f"{path.name}.debian") for path in paths]
+        assert [path.read_bytes() for path in aside] == debian_s
+        # Of `-p` Debian's would make 360.
+        Path("/etc/ipvsadm.rules").write_text("-A -t 10.0.0.1:80 -s rr\n-A -t 10.0.0.2 -p\n")
+        for what in ["load", "save"]:
+            subprocess.run(["/etc/init.d/ipvsadm", what], check=True)
+        assert subprocess.run([aside[0], "-S", "-n"], check=True, capture_output=True).stdout
+    finally:
+        as_root("--remove", tmp_path)
     assert [path.read_bytes() for path in paths] == debian_s
     assert [path.exists() for path in aside] == [False] * 3
     # The table stays, and Debian's reads it.
@@ -77,17 +80,18 @@ def test_ours_take_the_place_of_debian_s_and_give_it_back(tmp_path: Path, witnes
 
 
 def test_the_manual_page_and_the_completions_are_put_where_they_are_read(tmp_path: Path) -> None:
-    """As the README puts them: of all three programs, and by the shells' own rules."""
+    """As the README puts them, for all three programs."""
     as_root("--generate bash", tmp_path)
     for name in ["ipvsadm", "ipvsadm-restore", "ipvsadm-save"]:
         # The pages of the two others send there, from where they are.
-        shown = subprocess.run(
+        page = subprocess.run(
             ["mandoc", f"man8/{name}.8"], cwd="/usr/local/share/man", check=True, capture_output=True, text=True
         )
-        assert "--apply" in shown.stdout
-    for shell, file in [
-        ("bash", "/etc/bash_completion.d/ipvsadm"),
-        ("zsh", "/usr/local/share/zsh/site-functions/_ipvsadm"),
-        ("fish", "/etc/fish/completions/ipvsadm.fish"),
+        assert "--apply" in page.stdout
+    for shell, program, shown in [
+        ("bash", ". /etc/bash_completion.d/ipvsadm; complete -p ipvsadm-save", "complete -F _ipvsadm ipvsadm-save\n"),
+        ("zsh", "autoload -Uz compinit; compinit -u -D; print $_comps[ipvsadm-save]", "_ipvsadm\n"),
+        ("fish", "complete -C 'ipvsadm-save --outp'", "--output\twrite"),
     ]:
-        subprocess.run([shell, "-n", file], check=True)
+        said = subprocess.run([shell, "-c", program], check=True, capture_output=True, text=True).stdout
+        assert said.startswith(shown), said

@@ -56,6 +56,8 @@ def write(lb: ipvs.Client, table: Table) -> None:
 @pytest.fixture
 def lb() -> ipvs.Client:
     """Write the table."""
+    # Were it loaded by the command that names it while a namespace goes away, the kernel might stand still for ever.
+    subprocess.run(["modprobe", "ip_vs_lblcr"], check=True)
     lb = ipvs.Client()
     write(lb, TABLE)
     return lb

@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use ipvs_core::rules::options::{COMMANDS, Name, OptionSpec};
 use tempfile::TempDir;
 
 use crate::namespace::{Namespace, Ran, file_of, ran, run};
@@ -162,6 +163,19 @@ try("delete_service", web)
 try("remove_service", web)
 try "flush"
 "#;
+
+#[test]
+fn every_command_is_called_but_for_the_one_that_does_not_end() {
+    let is_called = |name: &Name| {
+        let OptionSpec { short, long, .. } = name.spec();
+        CALLS.iter().any(|(_, arguments, _)| {
+            let first = arguments.split(' ').next().unwrap_or_default();
+            first.strip_prefix("--") == Some(long) || short.iter().any(|short| first.starts_with(&format!("-{short}")))
+        })
+    };
+    let missing: Vec<_> = COMMANDS.iter().map(|spec| spec.command).filter(|name| !is_called(name)).collect();
+    assert_eq!(missing, [Name::Watch]);
+}
 
 /// Those of a client, as the definitions for editors have them.
 #[test]

@@ -82,6 +82,18 @@ pub struct Traced {
 
 /// Runs a program under strace with nothing in its environment but these variables.
 pub fn traced(strace: &[&str], program: &[&OsStr], variables: &[(&str, String)], folder: &Path, input: &str) -> Traced {
+    traced_as(|_| (), strace, program, variables, folder, input)
+}
+
+/// The same with something else about the process.
+fn traced_as(
+    change: impl FnOnce(&mut Command),
+    strace: &[&str],
+    program: &[&OsStr],
+    variables: &[(&str, String)],
+    folder: &Path,
+    input: &str,
+) -> Traced {
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new("/usr/bin/strace");
     command.env_clear().current_dir(folder).stdin(file_of(input)).args(["-f", "-qq", "-s", "4096"]).args(strace);
@@ -90,6 +102,7 @@ pub fn traced(strace: &[&str], program: &[&OsStr], variables: &[(&str, String)],
         command.arg(format!("--env={name}={value}"));
     }
     command.args(program);
+    change(&mut command);
     let ran = ran(command);
     let log = fs::read_to_string(log.path()).unwrap();
     let calls: Vec<&str> = log.lines().filter_map(|line| Some(line.split_once(' ')?.1.trim_start())).collect();
@@ -170,6 +183,16 @@ fn no_variable_and_no_folder_changes_what_is_done() {
         let strange: Vec<_> = files.iter().filter(|file| !is_known(file) && !is_told(file)).collect();
         assert_eq!(strange, [""; 0], "{arguments}");
     }
+    // What watches ends when nobody reads it.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let program = built("ipvsadm");
+    let words = [program.as_os_str(), OsStr::new("--watch")];
+    let Traced { ran, files, programs } =
+        traced_as(|command| _ = command.stdout(writer), &[], &words, &hostile, traps.path(), "");
+    assert_eq!((ran.status, &*ran.stderr, programs), (Some(0), "", 1));
+    let strange: Vec<_> = files.iter().filter(|file| !is_known(file) && Path::new(file) != program).collect();
+    assert_eq!(strange, [""; 0]);
     assert!(!traps.path().join("mark").exists());
 }
 
