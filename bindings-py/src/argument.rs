@@ -138,8 +138,8 @@ pub(crate) fn items<'py, T>(
     items?.map(|item| read(&item?)).collect()
 }
 
-/// The items of which no other are to be there, `whose` ever they are. An iterator that gives none may have been used up before, or
-/// be an empty file: that is no wish to have nothing.
+/// The items of which no other are to be there; `whose` is empty, or ` of` something. An iterator that gives none may have been
+/// used up before, or be an empty file: that is no wish to have nothing.
 pub(crate) fn wanted<'py, T>(
     name: &'static str,
     needed: &str,

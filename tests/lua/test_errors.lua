@@ -168,6 +168,10 @@ function TestErrors.test_wrong_arguments_are_raised()
             "bad argument #2 to 'set_setting' (value: 4 is not a number from 0 to 3)",
             lb.set_setting, lb, "drop_entry", 4,
         },
+        { "bad argument #2 to 'set_setting' (value: a list of two numbers is needed, and there is number 3)",
+            lb.set_setting, lb, "sync_threshold", { 4, 60, 1 } },
+        { "bad argument #2 to 'set_setting' (value: a number is needed, not nil)",
+            lb.set_setting, lb, "sync_threshold", { 4 } },
         { "bad argument #2 to 'set_setting' (value: a boolean, a number, a list of two numbers or a string is "
             .. "needed, not nil)",
             lb.set_setting, lb, "drop_entry" },

@@ -153,8 +153,9 @@ def test_without_privilege() -> None:
 
 
 def test_what_everybody_may_see() -> None:
-    """The overview needs no privilege."""
+    """Files of `/proc` need no privilege."""
     lb = ipvs.Client()
+    settings = lb.settings()
     lb.add_service(ipvs.Service("tcp://10.0.0.1:80", persistence_timeout=60))
     lb.add_destination(WEB, REAL, forwarding="masquerade", weight=5)
     child = os.fork()
@@ -164,5 +165,7 @@ def test_what_everybody_may_see() -> None:
         expected = ipvs.OverviewService(
             "tcp://10.0.0.1:80", "wlc", persistent=True, one_packet=False, destinations=(real,)
         )
-        os._exit(0 if ipvs.overview() == [expected] else 1)
+        nobody = ipvs.Client()
+        seen = [ipvs.overview(), list(nobody.connections()), nobody.total_stats(), nobody.settings()]
+        os._exit(0 if seen == [[expected], [], ipvs.Stats(), settings] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -64,17 +64,17 @@ def test_what_came_out_empty_by_mistake_deletes_nothing(lb: ipvs.Client, witness
     used_up = ((WEB, [FIRST]) for _ in range(1))
     assert list(used_up)
     with Path(os.devnull).open(encoding="utf-8") as empty:
-        mistakes: list[tuple[str, Callable[[], object]]] = [
-            ("table", lambda: lb.apply(used_up)),
-            ("table", lambda: lb.apply(empty)),  # type: ignore[arg-type]
-            ("table", lambda: lb.apply(map(str, []))),  # type: ignore[arg-type]
-            ("destinations", lambda: lb.apply([(WEB, used_up)])),  # type: ignore[list-item]
-            ("services", lambda: ipvs.Table(used_up)),
-            ("services", lambda: ipvs.Pool(services=used_up)),  # type: ignore[arg-type]
-            ("servers", lambda: ipvs.Pool(services=[WEB], servers=used_up)),  # type: ignore[arg-type]
+        mistakes: list[tuple[str, str, Callable[[], object]]] = [
+            ("table", "", lambda: lb.apply(used_up)),
+            ("table", "", lambda: lb.apply(empty)),  # type: ignore[arg-type]
+            ("table", "", lambda: lb.apply(map(str, []))),  # type: ignore[arg-type]
+            ("destinations", " of tcp://10.0.0.1:80", lambda: lb.apply([(WEB, used_up)])),  # type: ignore[list-item]
+            ("services", "", lambda: ipvs.Table(used_up)),
+            ("services", "", lambda: ipvs.Pool(services=used_up)),  # type: ignore[arg-type]
+            ("servers", "", lambda: ipvs.Pool(services=[WEB], servers=used_up)),  # type: ignore[arg-type]
         ]
-        for argument, mistake in mistakes:
-            with pytest.raises(ipvs.InvalidArgument, match=f"^{argument}: the iterator.* gives nothing, ") as caught:
+        for argument, whose, mistake in mistakes:
+            with pytest.raises(ipvs.InvalidArgument, match=f"^{argument}: the iterator{whose} gives not") as caught:
                 mistake()
             assert caught.value.field == argument
     for no_table in (b"", b"-C", {}, {WEB: [FIRST]}):

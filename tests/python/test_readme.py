@@ -60,8 +60,8 @@ def test_ours_take_the_place_of_debian_s_and_give_it_back(tmp_path: Path, witnes
     installed = tmp_path / ".cargo" / "bin"
     installed.parent.mkdir()
     installed.symlink_to(BUILT)
+    as_root("--add", tmp_path)
     try:
-        as_root("--add", tmp_path)
         assert [path.read_bytes() for path in paths] == [(BUILT / name).read_bytes() for name in names]
         aside = [path.with_name(f"{path.name}.debian") for path in paths]
         assert [path.read_bytes() for path in aside] == debian_s

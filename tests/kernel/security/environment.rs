@@ -3,10 +3,14 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
+use ipvs_core::{Client, Family, Service, ServiceId};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
 use super::calls::{CALLS, LUA_CALLS, PYTHON_CALLS, called, director};
@@ -183,14 +187,28 @@ fn no_variable_and_no_folder_changes_what_is_done() {
         let strange: Vec<_> = files.iter().filter(|file| !is_known(file) && !is_told(file)).collect();
         assert_eq!(strange, [""; 0], "{arguments}");
     }
-    // What watches ends when nobody reads it.
+    // What watches ends when nobody reads it any more.
     let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
+    let change = thread::spawn(move || {
+        let client = Client::connect().unwrap();
+        for mark in 100.. {
+            client.add_service(&Service::new(ServiceId::Fwmark { mark, family: Family::Ipv4 })).unwrap();
+            let interval = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+            if poll(&mut [PollFd::new(&reader, PollFlags::IN)], Some(&interval)).unwrap() == 1 {
+                break;
+            }
+        }
+        let mut first = String::new();
+        BufReader::new(reader).read_line(&mut first).unwrap();
+        first
+    });
     let program = built("ipvsadm");
-    let words = [program.as_os_str(), OsStr::new("--watch")];
+    let words = [program.as_os_str(), OsStr::new("--watch"), OsStr::new("--interval"), OsStr::new("0.05")];
     let Traced { ran, files, programs } =
         traced_as(|command| _ = command.stdout(writer), &[], &words, &hostile, traps.path(), "");
     assert_eq!((ran.status, &*ran.stderr, programs), (Some(0), "", 1));
+    let change = change.join().unwrap();
+    assert!(change.contains("fwmark:"), "{change}");
     let strange: Vec<_> = files.iter().filter(|file| !is_known(file) && Path::new(file) != program).collect();
     assert_eq!(strange, [""; 0]);
     assert!(!traps.path().join("mark").exists());
