@@ -174,6 +174,8 @@ fn no_variable_and_no_folder_changes_what_is_done() {
         command.env_clear();
         command
     });
+    // Under strace a name may not be found within the second that there is for that.
+    let without_names = |ran: &Ran| format!("{:?}", said(ran)).replace("localhost", "127.0.0.1");
     let (_namespace, folder) = director();
     for ((program, arguments, input), (_, plain, _)) in CALLS.iter().zip(plain) {
         let line = arguments.replace("{}", folder.path().to_str().unwrap());
@@ -181,7 +183,7 @@ fn no_variable_and_no_folder_changes_what_is_done() {
         let words: Vec<&OsStr> =
             [program.as_os_str()].into_iter().chain(line.split_whitespace().map(OsStr::new)).collect();
         let Traced { ran, files, programs } = traced(&[], &words, &hostile, traps.path(), input);
-        assert_eq!(said(&ran), said(&plain), "{arguments}");
+        assert_eq!(without_names(&ran), without_names(&plain), "{arguments}");
         assert_eq!(programs, 1, "{arguments}");
         let is_told = |file: &str| Path::new(file) == program || Path::new(file).starts_with(&folder);
         let strange: Vec<_> = files.iter().filter(|file| !is_known(file) && !is_told(file)).collect();
