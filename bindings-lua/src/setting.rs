@@ -3,7 +3,7 @@
 use ipvs_core::{SETTINGS, Setting, SettingKind, SettingValue};
 use mlua::prelude::*;
 
-use crate::argument::{Reading, integer, only_places, text, wrong_type};
+use crate::argument::{Reading, Wrong, integer, list, text, wrong_type};
 
 /// Every setting known here: its name, and what it does.
 pub(crate) fn known(lua: &Lua) -> LuaResult<LuaTable> {
@@ -32,9 +32,15 @@ pub(crate) fn value(setting: &'static Setting, value: &LuaValue) -> Reading<Sett
             number @ (0 | 1) if setting.kind == SettingKind::Switch => SettingValue::Switch(number == 1),
             number => SettingValue::Number(number),
         },
-        LuaValue::Table(pair) => {
-            only_places("value", "a list of two numbers", pair, 2)?;
-            SettingValue::Threshold(integer("value", &pair.get(1)?)?, integer("value", &pair.get(2)?)?)
+        LuaValue::Table(_) => {
+            let needed = "a list of two numbers";
+            let numbers = list("value", needed, value, |place, number| {
+                integer("value", number).map_err(|Wrong(text)| Wrong(format!("number {place}: {text}")))
+            })?;
+            let [threshold, period] = numbers[..] else {
+                return Err(Wrong(format!("value: {needed} is needed, not of {}", numbers.len())));
+            };
+            SettingValue::Threshold(threshold, period)
         }
         LuaValue::String(_) => SettingValue::Text(text("value", value)?),
         _ => return Err(wrong_type("value", "a boolean, a number, a list of two numbers or a string", value)),
