@@ -80,6 +80,12 @@ def witness() -> Witness:
     return rules
 
 
+def sockets() -> set[str]:
+    """Return this process's sockets, each by its number."""
+    targets = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]  # noqa: PTH115
+    return {target for target in targets if target.startswith("socket:")}
+
+
 def lists(lb: ipvs.Client, count: int) -> bool:
     """Say whether so many services are listed: a listing may miss some while the namespaces of other tests go away."""
     for _ in range(100):

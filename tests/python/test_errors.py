@@ -160,12 +160,20 @@ def test_what_everybody_may_see() -> None:
     lb.add_destination(WEB, REAL, forwarding="masquerade", weight=5)
     child = os.fork()
     if child == 0:
-        os.setuid(65534)
-        real = ipvs.OverviewDestination(REAL, ipvs.Forwarding.MASQUERADE, 5, 0, 0)
-        expected = ipvs.OverviewService(
-            "tcp://10.0.0.1:80", "wlc", persistent=True, one_packet=False, destinations=(real,)
-        )
-        nobody = ipvs.Client()
-        seen = [ipvs.overview(), list(nobody.connections()), nobody.total_stats(), nobody.settings()]
-        os._exit(0 if seen == [[expected], [], ipvs.Stats(), settings] else 1)
+        status = 1
+        try:
+            os.setuid(65534)
+            real = ipvs.OverviewDestination(REAL, ipvs.Forwarding.MASQUERADE, 5, 0, 0)
+            expected = ipvs.OverviewService(
+                "tcp://10.0.0.1:80", "wlc", persistent=True, one_packet=False, destinations=(real,)
+            )
+            nobody = ipvs.Client()
+            assert ipvs.overview() == [expected]
+            assert list(nobody.connections()) == []
+            assert nobody.total_stats() == ipvs.Stats()
+            assert nobody.settings() == settings
+            assert {name: nobody.setting(name) for name in settings} == settings
+            status = 0
+        finally:
+            os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

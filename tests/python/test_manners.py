@@ -16,7 +16,7 @@ from pathlib import Path
 
 import ipvs
 import pytest
-from conftest import Witness, lists
+from conftest import Witness, lists, sockets
 
 WEB = ipvs.Service("tcp://10.0.0.1:80", scheduler="wrr")
 
@@ -158,14 +158,9 @@ def test_a_namespace_by_name(namespace: str, witness: Witness) -> None:
 
 def test_a_closed_client_says_so() -> None:
     """Leaving its block closes it, once more does nothing, and its socket is gone."""
-
-    def sockets() -> int:
-        targets = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]  # noqa: PTH115
-        return sum(target.startswith("socket:") for target in targets)
-
     before = sockets()
     with ipvs.Client() as lb:
-        assert sockets() == before + 1
+        assert len(sockets()) == len(before) + 1
     assert sockets() == before
     lb.close()
     with pytest.raises(ValueError, match="the client is closed"):
@@ -517,7 +512,8 @@ def test_signals_are_heard_while_the_kernel_is_slow() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     report.check()
-    assert heard >= 8
+    # Pieces that are as long as they may be would be three: 128, 4096 and the rest.
+    assert heard > 3
 
 
 def test_a_listing_runs_no_python_for_each_entry() -> None:

@@ -75,6 +75,7 @@ def test_what_came_out_empty_by_mistake_deletes_nothing(lb: ipvs.Client, witness
         ]
         for argument, whose, mistake in mistakes:
             said = f"^{argument}: the iterator{whose} gives nothing, as one that was used up; an empty list says that"
+            said += " nothing is wanted$"
             with pytest.raises(ipvs.InvalidArgument, match=said) as caught:
                 mistake()
             assert caught.value.field == argument
