@@ -20,7 +20,7 @@ A port is a number or a name of /etc/services.
 Of a host's addresses the first IPv4 one is taken, or the first if it has none; of a name in brackets the first IPv6 one.
 .PP
 All is checked before anything is sent to the kernel.
-The kernel wants CAP_NET_ADMIN for all that it is asked, for reading too, but for -Lnc; --netns wants CAP_SYS_ADMIN besides.
+The kernel wants CAP_NET_ADMIN for all that it is asked, for reading too, but for -L -c; --netns wants CAP_SYS_ADMIN besides.
 ";
 
 const RULES: &str = "
