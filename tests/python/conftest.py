@@ -6,10 +6,12 @@ import ctypes
 import fcntl
 import itertools
 import os
+import signal
 import socket
 import struct
 import subprocess
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +80,21 @@ def witness() -> Witness:
         return [line.rstrip() for line in saved.stdout.splitlines()]
 
     return rules
+
+
+def forked(work: Callable[[], int]) -> int:
+    """Return the exit status of a forked child that does this and nothing else."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            signal.alarm(60)
+            status = work()
+        except BaseException:  # noqa: BLE001 - it must not go on as a second pytest
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def sockets() -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import subprocess
 import threading
@@ -11,7 +10,7 @@ import time
 
 import ipvs
 import pytest
-from conftest import Witness, lists, sockets
+from conftest import Witness, forked, lists, sockets
 
 WEB = ipvs.Service("tcp://10.0.0.1:80", scheduler="wrr")
 
@@ -144,8 +143,11 @@ def test_a_child_made_during_an_exchange_works() -> None:
         while not done.is_set():
             lb.services()
 
-    def lists_by_its_own() -> bool:
-        return lists(lb, 200) and not sockets() <= parents
+    def lists_by_its_own() -> int:
+        return 0 if lists(lb, 200) and not sockets() <= parents else 1
+
+    def child() -> int:
+        return forked(lists_by_its_own) or lists_by_its_own()
 
     parents = sockets()
     threads = [threading.Thread(target=work) for _ in range(2)]
@@ -153,14 +155,7 @@ def test_a_child_made_during_an_exchange_works() -> None:
         thread.start()
     try:
         for _ in range(10):
-            child = os.fork()
-            if child == 0:
-                grandchild = os.fork()
-                if grandchild == 0:
-                    os._exit(0 if lists_by_its_own() else 1)
-                well = os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]) == 0
-                os._exit(0 if well and lists_by_its_own() else 1)
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            assert forked(child) == 0
     finally:
         done.set()
         for thread in threads:

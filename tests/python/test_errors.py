@@ -13,6 +13,7 @@ from pathlib import Path
 
 import ipvs
 import pytest
+from conftest import forked
 
 WEB = ipvs.Service("tcp://10.0.0.1:80")
 REAL = "192.168.1.10:80"
@@ -158,22 +159,19 @@ def test_what_everybody_may_see() -> None:
     settings = lb.settings()
     lb.add_service(ipvs.Service("tcp://10.0.0.1:80", persistence_timeout=60))
     lb.add_destination(WEB, REAL, forwarding="masquerade", weight=5)
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.setuid(65534)
-            real = ipvs.OverviewDestination(REAL, ipvs.Forwarding.MASQUERADE, 5, 0, 0)
-            expected = ipvs.OverviewService(
-                "tcp://10.0.0.1:80", "wlc", persistent=True, one_packet=False, destinations=(real,)
-            )
-            nobody = ipvs.Client()
-            assert ipvs.overview() == [expected]
-            assert list(nobody.connections()) == []
-            assert nobody.total_stats() == ipvs.Stats()
-            assert nobody.settings() == settings
-            assert {name: nobody.setting(name) for name in settings} == settings
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    def child() -> int:
+        os.setuid(65534)
+        real = ipvs.OverviewDestination(REAL, ipvs.Forwarding.MASQUERADE, 5, 0, 0)
+        expected = ipvs.OverviewService(
+            "tcp://10.0.0.1:80", "wlc", persistent=True, one_packet=False, destinations=(real,)
+        )
+        nobody = ipvs.Client()
+        assert ipvs.overview() == [expected]
+        assert list(nobody.connections()) == []
+        assert nobody.total_stats() == ipvs.Stats()
+        assert nobody.settings() == settings
+        assert {name: nobody.setting(name) for name in settings} == settings
+        return 0
+
+    assert forked(child) == 0
