@@ -134,8 +134,6 @@ pub(crate) fn only_places(name: &str, needed: &str, table: &LuaTable, last: usiz
         if !place.is_some_and(|place| usize::try_from(place).is_ok_and(|place| (1..=last).contains(&place))) {
             let what = match (&key, place) {
                 (_, Some(place)) if place < 1 => format!("number {place}; the first is number 1"),
-                // It was looked at, and is one too many.
-                (_, Some(place)) if usize::try_from(place) == Ok(last + 1) => format!("number {place}"),
                 (_, Some(place)) => format!("number {place}, and number {} is not", last + 1),
                 (LuaValue::String(key), _) => format!("the key '{}'", key.to_string_lossy()),
                 _ => format!("a key that is a {}", kind(&key)),

@@ -35,6 +35,10 @@ pub(crate) fn value(setting: &'static Setting, value: &LuaValue) -> Reading<Sett
         LuaValue::Table(_) => {
             let needed = "a list of two numbers";
             let numbers = list("value", needed, value, |place, number| {
+                // A default behind __index has no end.
+                if place > 2 {
+                    return Err(Wrong(format!("value: {needed} is needed, and there is number {place}")));
+                }
                 integer("value", number).map_err(|Wrong(text)| Wrong(format!("number {place}: {text}")))
             })?;
             let [threshold, period] = numbers[..] else {
