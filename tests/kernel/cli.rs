@@ -192,7 +192,7 @@ fn without_privilege_the_exit_status_is_debian_s_and_the_error_says_what_is_miss
         assert_eq!(ours.stderr.lines().count(), 1, "{ours:?}");
     }
     // What needs no privilege asks for none.
-    for arguments in ["-h", "-v", "-Lnc"] {
+    for arguments in ["-h", "-v", "-Lnc", "-Lc"] {
         as_nobody(&ipvsadm, arguments).success();
     }
 }
