@@ -194,5 +194,6 @@ fn without_privilege_the_exit_status_is_debian_s_and_the_error_says_what_is_miss
     // What needs no privilege asks for none.
     for arguments in ["-h", "-v", "-Lnc", "-Lc"] {
         as_nobody(&ipvsadm, arguments).success();
+        assert_eq!(as_nobody(WITNESS, arguments).status, Some(2), "{arguments}");
     }
 }

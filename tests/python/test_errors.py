@@ -172,6 +172,8 @@ def test_what_everybody_may_see() -> None:
         assert nobody.total_stats() == ipvs.Stats()
         assert nobody.settings() == settings
         assert {name: nobody.setting(name) for name in settings} == settings
+        with pytest.raises(ipvs.SettingDenied):
+            nobody.set_setting("conntrack", value=True)
         return 0
 
     assert forked(child) == 0

@@ -486,7 +486,7 @@ def test_what_was_in_use_at_a_fork_is_an_error_in_the_child(what: str) -> None:
 def test_signals_are_heard_while_the_kernel_is_slow() -> None:
     """Adding a destination takes many times as long where many were deleted, as the kernel keeps those."""
     commands: list[ipvs.Command] = []
-    for number in range(3000):
+    for number in range(5000):
         service = ipvs.Service(f"fwmark:{number + 1}")
         commands.append(ipvs.Command.add_service(service))
         commands += [ipvs.Command.add_destination(service, f"192.168.2.{host}:80") for host in range(1, 11)]
@@ -501,13 +501,13 @@ def test_signals_are_heard_while_the_kernel_is_slow() -> None:
     before = signal.signal(signal.SIGALRM, hear)
     signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
     try:
-        report = lb.batch(commands[:16500])
+        report = lb.batch(commands[:6600])
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     report.check()
-    # Pieces that are as long as they may be would be six: 11 up to the second service, 128, four of up to 4096.
-    assert heard > 8
+    # Pieces that are as long as they may be would be four: 11 up to the second service, 128, 4096 and the rest.
+    assert heard > 6
 
 
 def test_a_listing_runs_no_python_for_each_entry() -> None:
