@@ -15,6 +15,8 @@ SERVICES, DESTINATIONS = 1000, 10
 #: One in so many destinations differs between the two tables.
 CHANGED = 100
 APPLIES = 20
+#: A single one may meet no short request, as was seen once.
+RESTORES = 3
 
 
 def rules(weight: int) -> str:
@@ -39,7 +41,7 @@ def test_an_apply_loses_no_request(tmp_path: Path, capsys: pytest.CaptureFixture
         return subprocess.run(command, input=tables[number % 2], text=True, check=True, stderr=subprocess.PIPE).stderr
 
     def restore() -> None:
-        for option, text in [("-C", ""), ("-R", tables[0])]:
+        for option, text in [("-C", ""), ("-R", tables[0])] * RESTORES:
             command = ["ip", "netns", "exec", "director", "/usr/sbin/ipvsadm", option]
             subprocess.run(command, input=text, text=True, check=True)
 
@@ -54,7 +56,7 @@ def test_an_apply_loses_no_request(tmp_path: Path, capsys: pytest.CaptureFixture
         stage.step("cleared and restored", restore, weights)
         steps = stage.finish()
     with capsys.disabled():
-        print(f"\n{len(said)} applies, and cleared and restored by Debian's ipvsadm")
+        print(f"\n{len(said)} applies, and cleared and restored by Debian's ipvsadm {RESTORES} times")
         for step in steps:
             print(figures(step))
     _, applied, cleared = steps
@@ -62,7 +64,7 @@ def test_an_apply_loses_no_request(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [text.splitlines()[-1] for text in said] == [f"ipvsadm: {changes} done"] * APPLIES, said
     assert len(applied.of("short")) > APPLIES
     assert applied.failed("short") + applied.failed("long") == []
-    assert cleared.failed("short") + cleared.failed("long") != []
+    assert cleared.failed("short") != []
 
 
 def figures(step: Step) -> str:
