@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::alone;
-use crate::namespace::{Namespace, built, eventually, file_of, ran, run_with_input};
+use crate::namespace::{Namespace, built, file_of, ran, run_with_input};
 
 /// How often each is killed before its end.
 const KILLS: u32 = 100;
@@ -174,12 +174,14 @@ fn a_drain_that_waits() {
     let server = TcpListener::bind("127.0.0.1:8080").unwrap();
     let mut connection = TcpStream::connect("127.0.0.2:80").unwrap();
     let (mut accepted, _) = server.accept().unwrap();
-    let drain = ["--drain", "-t", "127.0.0.2:80", "-r", "127.0.0.1:8080"];
+    let drain = ["--drain", "-t", "127.0.0.2:80", "-r", "127.0.0.1:8080", "--verbose"];
     let quiet = lines(&rules.replace("-w 1", "-w 0"));
     for number in 0..10 {
-        let mut child = start("ipvsadm", &drain, "");
+        let mut child = Command::new(built("ipvsadm")).args(drain).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+        assert!(said.contains(": 1 active, "), "{said}");
         std::thread::sleep(Duration::from_millis(30 * number));
-        eventually(|| sorted(&namespace), &quiet);
         child.kill().unwrap();
         assert_eq!(child.wait().unwrap().code(), None, "it waited");
         assert_eq!(sorted(&namespace), quiet);
