@@ -565,14 +565,21 @@ class Number(int):
     __index__ = __int__ = __str__ = __repr__ = __eq__ = __hash__ = __bool__ = refuse
 
 
+class Real(float):
+    """A float whose methods are not to be asked."""
+
+    __float__ = __index__ = __int__ = __str__ = __repr__ = __eq__ = __hash__ = __bool__ = Number.refuse
+
+
 @pytest.mark.parametrize("owner", OWNERS)
-def test_subclasses_of_text_and_int(lb: ipvs.Client, owner: str) -> None:
+def test_subclasses_of_text_and_numbers(lb: ipvs.Client, owner: str) -> None:
     """They are what they are made of, whatever their methods say."""
 
-    def in_disguise(value: object) -> object:
-        if isinstance(value, str):
-            return Text(value)
-        return Number(value) if type(value) is int else value
+    def in_disguise(value: Any) -> Any:  # noqa: ANN401, anything
+        if type(value) in {list, tuple}:
+            return type(value)(map(in_disguise, value))
+        disguise = {str: Text, int: Number, float: Real}.get(type(value))
+        return disguise(value) if disguise else value
 
     for name, calls in CALLS.items():
         for arguments in calls if name.partition(".")[0] == owner else ():
@@ -580,6 +587,22 @@ def test_subclasses_of_text_and_int(lb: ipvs.Client, owner: str) -> None:
             error = attempt(find(lb, name), disguised)
             assert error is None or (name, type(error)) == ("Client.stop_daemon", ipvs.NoSuchDaemon)
             restore(lb)
+
+
+def test_only_times_ask_for_a_float(lb: ipvs.Client) -> None:
+    """Whatever a subclass of int is asked for."""
+
+    class Time(Number):
+        def __float__(self) -> float:
+            raise TimeoutError
+
+    asked = set()
+    for owner in OWNERS:
+        for name, argument, others in walk(owner):
+            if type(attempt(find(lb, name), {**others, argument: Time(1)})) is TimeoutError:
+                asked.add(f"{name} {argument}")
+            restore(lb)
+    assert asked == {"Client timeout", "Client.drain deadline", "Client.watch interval", "Drain.wait interval"}
 
 
 def test_enumerations() -> None:
