@@ -105,7 +105,7 @@ pub(crate) fn text(name: &'static str, value: &LuaValue) -> Reading<String> {
 }
 
 /// The items of a list, each with its place. What is no list, or has a hole, is not silently a shorter one; behind `__index`,
-/// where methods may be too, it goes to the first nil, as `ipairs` does, and so without an end where there is none.
+/// where methods may be too, it goes to the first nil, as `ipairs` of Lua 5.3 does, and so without an end where there is none.
 pub(crate) fn list<T>(
     name: &str,
     needed: &str,

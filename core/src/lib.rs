@@ -19,8 +19,8 @@
 //! `transport` knows one socket and no IPVS; [`Client`] has one method a kernel command; [`rules`] is ipvsadm's command
 //! language.
 //!
-//! What asks the kernel or changes a setting needs `CAP_NET_ADMIN`, reading too, and acts on the network
-//! namespace of the thread that connected.
+//! What asks the kernel needs `CAP_NET_ADMIN`, reading too; to change a setting takes it, or root. All acts on the network namespace of
+//! the thread that connected.
 
 mod apply;
 mod client;

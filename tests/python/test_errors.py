@@ -144,9 +144,10 @@ def test_one_s_own() -> None:
 
 
 def test_without_privilege() -> None:
-    """Importing needs none, and connecting; the first operation says what is missing."""
+    """Importing needs none, connecting, and of root a setting; the first operation says what is missing."""
     program = (
-        "import ipvs\ntry:\n    ipvs.Client().info()\nexcept PermissionError as error:\n    print(error.errno, error)"
+        "import ipvs\nlb = ipvs.Client()\nlb.set_setting('conntrack', True)\nassert lb.setting('conntrack')\n"
+        "try:\n    lb.info()\nexcept PermissionError as error:\n    print(error.errno, error)"
     )
     without = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", "--"]
     ran = subprocess.run([*without, sys.executable, "-c", program], check=True, capture_output=True, text=True)
@@ -174,6 +175,7 @@ def test_what_everybody_may_see() -> None:
         assert {name: nobody.setting(name) for name in settings} == settings
         with pytest.raises(ipvs.SettingDenied):
             nobody.set_setting("conntrack", value=True)
+        assert nobody.settings() == settings
         return 0
 
     assert forked(child) == 0
