@@ -79,6 +79,26 @@ def test_ours_take_the_place_of_debian_s_and_give_it_back(tmp_path: Path, witnes
     assert Path("/etc/ipvsadm.rules").read_text().split("\n") == ["# ipvsadm.rules", *witness(), ""]
 
 
+def test_the_examples_of_the_manual_page_and_of_the_json(witness: Witness) -> None:
+    """Each does what it stands for, one after another; jq's of the JSON has the server without new connections."""
+    page = subprocess.run(["ipvsadm", "--generate", "man"], check=True, capture_output=True, text=True).stdout
+    examples = re.findall(r"^\.nf\n(.*?)^\.fi$", page.partition(".SH EXAMPLES")[2], re.MULTILINE | re.DOTALL)
+    examples += re.findall(r"^```sh\n(.*?)^```$", (PROJECT / "docs" / "json.md").read_text(), re.MULTILINE | re.DOTALL)
+    ran = [
+        subprocess.run(["sh", "-e", "-c", example.replace("\\-", "-")], check=False, capture_output=True, text=True)
+        for example in examples
+    ]
+    said = [(one.returncode, one.stdout, one.stderr) for one in ran]
+    done, unchanged = (0, "", ""), (3, "", "")
+    listed = [(0, "10.1.1.10:8080\t5\n10.1.1.11:8080\t0\n", ""), (0, "10.1.1.11:8080\t0\n", "")]
+    assert said == [done, done, unchanged, *listed]
+    assert witness() == [
+        "-A -t 192.0.2.1:80 -s wrr",
+        "-a -t 192.0.2.1:80 -r 10.1.1.10:8080 -m -w 5",
+        "-a -t 192.0.2.1:80 -r 10.1.1.11:8080 -m -w 0",
+    ]
+
+
 def test_the_manual_page_and_the_completions_are_put_where_they_are_read(tmp_path: Path) -> None:
     """As the README puts them, for all three programs."""
     as_root("--generate bash", tmp_path)
