@@ -144,7 +144,7 @@ def test_one_s_own() -> None:
 
 
 def test_without_privilege() -> None:
-    """Importing needs none, connecting, and of root a setting; the first operation says what is missing."""
+    """Importing and connecting need none, nor does root for a setting; what asks the kernel says what is missing."""
     program = (
         "import ipvs\nlb = ipvs.Client()\nlb.set_setting('conntrack', True)\nassert lb.setting('conntrack')\n"
         "try:\n    lb.info()\nexcept PermissionError as error:\n    print(error.errno, error)"
@@ -173,7 +173,7 @@ def test_what_everybody_may_see() -> None:
         assert nobody.total_stats() == ipvs.Stats()
         assert nobody.settings() == settings
         assert {name: nobody.setting(name) for name in settings} == settings
-        with pytest.raises(ipvs.SettingDenied):
+        with pytest.raises(ipvs.SettingDenied, match="only root may, and who has CAP_NET_ADMIN for the network"):
             nobody.set_setting("conntrack", value=True)
         assert nobody.settings() == settings
         return 0
