@@ -64,6 +64,7 @@ def test_an_apply_loses_no_request(tmp_path: Path, capsys: pytest.CaptureFixture
     changes = SERVICES * DESTINATIONS // CHANGED
     assert [text.splitlines()[-1] for text in said] == [f"ipvsadm: {changes} done"] * APPLIES, said
     assert len(applied.of("short")) > APPLIES
+    assert applied.of("long")
     assert applied.failed("short") + applied.failed("long") == []
     assert cleared.failed("short") != []
 

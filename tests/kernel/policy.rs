@@ -198,6 +198,13 @@ fn the_system_log_is_told_who_changed_what_and_why() {
             format!("-d {server}: --drain: drained and deleted; {who}"),
         ]
     );
+    for line in ["link add logged0 type dummy", "link set logged0 up", "address add 10.77.9.9/24 dev logged0"] {
+        run("ip", line.split(' ')).success();
+    }
+    for _ in 0..2 {
+        namespace.ours("--sync-role backup --mcast-interface logged0").success();
+    }
+    assert_eq!(log.told("logged0"), [format!("--sync-role: backup on logged0; {who}")]);
     // Whoever starts it chooses its own name, which begins no other line.
     let program = built("ipvsadm");
     let apply_one = "printf '%s' '-A -t 10.77.0.4:80 -s rr'";
