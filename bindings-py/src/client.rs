@@ -45,10 +45,11 @@ const PIECE_TIME: Duration = Duration::from_millis(50);
 /// namespace, by its name in /run/netns or, with a slash in it, by its path; None is the calling thread's. `load_module` says
 /// whether /sbin/modprobe may be run where the kernel does not load IPVS itself (before Linux 5.16).
 ///
-/// What asks the kernel needs `CAP_NET_ADMIN`, reading too; to change a setting takes it, or root; `connections`, `total_stats`,
-/// `setting` and `settings` read files of `/proc`, as everybody may. Another namespace needs `CAP_SYS_ADMIN` besides. Threads may
-/// share a client, and it works after a fork. What fails raises a subclass of Error; besides those that a method names, each may raise
-/// `InvalidArgument`, `PermissionDenied`, `Unavailable`, `TimedOut`, `NamespaceError`, `KernelError`, `IoError`, `Malformed`.
+/// What asks the kernel needs `CAP_NET_ADMIN`, reading too; a setting may be changed with it, and by root even without.
+/// `connections`, `total_stats`, `setting` and `settings` read files of `/proc`, as everybody may. Another namespace needs
+/// `CAP_SYS_ADMIN` besides. Threads may share a client, and it works after a fork. What fails raises a subclass of Error; besides
+/// those that a method names, each may raise `InvalidArgument`, `PermissionDenied`, `Unavailable`, `TimedOut`, `NamespaceError`,
+/// `KernelError`, `IoError`, `Malformed`.
 #[pyclass(frozen, module = "ipvs")]
 pub(crate) struct Client {
     /// Held for as long as this is looked at, never during an exchange; nothing once it is closed.

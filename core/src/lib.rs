@@ -19,8 +19,9 @@
 //! `transport` knows one socket and no IPVS; [`Client`] has one method a kernel command; [`rules`] is ipvsadm's command
 //! language.
 //!
-//! What asks the kernel needs `CAP_NET_ADMIN`, reading too; to change a setting takes it, or root. All acts on the network namespace of
-//! the thread that connected.
+//! What asks the kernel needs `CAP_NET_ADMIN`, reading too; a setting may be changed with it, and by root even without;
+//! connections, settings, the sums and [`Client::overview`] are read without. All acts on the network namespace of the
+//! thread that connected.
 
 mod apply;
 mod client;
