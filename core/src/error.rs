@@ -299,8 +299,8 @@ pub enum ErrorKind {
     TimeoutsRefused,
     /// The setting cannot be written (`EACCES` or `EROFS`).
     #[error(
-        "{}: only root may, and who has CAP_NET_ADMIN for the network namespace {namespace}; some settings are of the \
-         first network namespace only, and in a container /proc/sys may be read-only",
+        "{}: it needs root, or CAP_NET_ADMIN for the network namespace {namespace}; some settings are of the first \
+         network namespace only, and in a container /proc/sys may be read-only",
         plain(error)
     )]
     SettingDenied {

@@ -205,6 +205,22 @@ fn the_system_log_is_told_who_changed_what_and_why() {
         namespace.ours("--sync-role backup --mcast-interface logged0").success();
     }
     assert_eq!(log.told("logged0"), [format!("--sync-role: backup on logged0; {who}")]);
+    let netns = format!("--netns {}", namespace.name());
+    let elsewhere = format!("{who}, network namespace {}", namespace.name());
+    namespace.ours(&format!("--sync-role none {netns}")).success();
+    assert_eq!(log.told(namespace.name()), [format!("--sync-role: none; {elsewhere}")]);
+    let _connection = connected(&namespace);
+    let (mut child, _errors) = draining(&netns);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap();
+    let server = "-t 127.0.0.2:80 -r 127.0.0.1:8080 -m";
+    assert_eq!(
+        log.told(namespace.name()),
+        [
+            format!("-e {server} -w 0 -x 9: --drain: begins; {elsewhere}"),
+            format!("-e {server} -w 5 -x 9: --drain: interrupted; {elsewhere}"),
+        ]
+    );
     // Whoever starts it chooses its own name, which begins no other line.
     let program = built("ipvsadm");
     let apply_one = "printf '%s' '-A -t 10.77.0.4:80 -s rr'";
@@ -236,9 +252,10 @@ fn connected(namespace: &Namespace) -> (TcpListener, TcpStream, TcpStream) {
 }
 
 /// A drain that is under way: what it waits for is said.
-fn draining() -> (Child, BufReader<std::process::ChildStderr>) {
+fn draining(options: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut command = Command::new(built("ipvsadm"));
-    command.args(["--drain", "-t", "127.0.0.2:80", "-r", REAL, "--verbose"]).stderr(Stdio::piped());
+    command.args(["--drain", "-t", "127.0.0.2:80", "-r", REAL, "--verbose"]);
+    command.args(options.split_whitespace()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut errors = BufReader::new(child.stderr.take().unwrap());
     let expected = "ipvsadm: 127.0.0.1:8080 of tcp://127.0.0.2:80: 1 active, 0 inactive and 0 persistent connections\n";
@@ -260,7 +277,7 @@ const DRAINING: &str = "-a -t 127.0.0.2:80 -r 127.0.0.1:8080 -m -w 0";
 fn a_drain_ends_with_the_last_connection() {
     let namespace = Namespace::enter();
     let (_server, client, accepted) = connected(&namespace);
-    let (mut child, errors) = draining();
+    let (mut child, errors) = draining("");
     assert_eq!(namespace.witness()[1], DRAINING);
     drop((accepted, client));
     let lines: Vec<String> = errors.lines().map(Result::unwrap).inspect(|line| note("ipvsadm", line)).collect();
@@ -296,7 +313,7 @@ fn an_interrupted_drain_restores_the_weight() {
     let namespace = Namespace::enter();
     let _connection = connected(&namespace);
     for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
-        let (mut child, mut errors) = draining();
+        let (mut child, mut errors) = draining("");
         assert_eq!(namespace.witness()[1], DRAINING);
         kill_process(Pid::from_child(&child), signal).unwrap();
         let expected = "ipvsadm: 127.0.0.1:8080 of tcp://127.0.0.2:80: interrupted; its weight is 5 again\n";
@@ -311,12 +328,12 @@ fn an_interrupted_drain_restores_the_weight() {
 fn a_drain_leaves_alone_what_somebody_else_has_taken() {
     let namespace = Namespace::enter();
     let _connection = connected(&namespace);
-    let (mut child, mut errors) = draining();
+    let (mut child, mut errors) = draining("");
     namespace.debian(&format!("-e -t 127.0.0.2:80 -r {REAL} -m -w 3")).success();
     assert!(line(&mut errors).ends_with(": somebody else gave it a weight again: it is left alone\n"));
     assert_eq!(child.wait().unwrap().code(), Some(255));
     assert!(namespace.witness()[1].ends_with("-w 3"));
-    let (mut child, mut errors) = draining();
+    let (mut child, mut errors) = draining("");
     namespace.debian("-C").success();
     assert!(line(&mut errors).ends_with(": somebody else deleted it meanwhile\n"));
     assert_eq!(child.wait().unwrap().code(), Some(255));

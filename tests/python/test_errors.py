@@ -173,7 +173,7 @@ def test_what_everybody_may_see() -> None:
         assert nobody.total_stats() == ipvs.Stats()
         assert nobody.settings() == settings
         assert {name: nobody.setting(name) for name in settings} == settings
-        with pytest.raises(ipvs.SettingDenied, match="only root may, and who has CAP_NET_ADMIN for the network"):
+        with pytest.raises(ipvs.SettingDenied, match="it needs root, or CAP_NET_ADMIN for the network namespace"):
             nobody.set_setting("conntrack", value=True)
         assert nobody.settings() == settings
         return 0

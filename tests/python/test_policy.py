@@ -243,7 +243,7 @@ def test_threads_share_a_pool(lb: ipvs.Client) -> None:
 
 
 def test_changes_are_logged_with_their_reason(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> None:
-    """What an apply, a pool and a drain do, as rules, at the level of information."""
+    """What an apply and a pool do, as rules, at the level of information."""
     pool = ipvs.Pool(services=[WEB], servers=[FIRST, SECOND])
     with caplog.at_level(logging.INFO, logger="ipvs"):
         lb.apply(RULES).check()
