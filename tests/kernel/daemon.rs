@@ -7,9 +7,7 @@ use crate::namespace::{Namespace, run};
 /// A namespace with an interface that can multicast, and a client in it.
 fn director() -> (Namespace, Client) {
     let namespace = Namespace::enter();
-    run("ip", ["link", "add", "sync0", "type", "dummy"]).success();
-    run("ip", ["link", "set", "sync0", "up"]).success();
-    run("ip", ["address", "add", "10.9.9.9/24", "dev", "sync0"]).success();
+    namespace.add_interface("sync0", "10.9.9.9/24");
     run("ip", ["address", "add", "2001:db8:9::9/64", "dev", "sync0", "nodad"]).success();
     (namespace, Client::connect().unwrap())
 }

@@ -88,9 +88,7 @@ impl Both {
             let namespace = Namespace::enter();
             // The second is what a daemon is on that is told none.
             for (device, address) in [("sync0", "10.9.9.9/24"), ("eth0", "10.9.8.9/24")] {
-                run("ip", ["link", "add", device, "type", "dummy"]).success();
-                run("ip", ["link", "set", device, "up"]).success();
-                run("ip", ["address", "add", address, "dev", device]).success();
+                namespace.add_interface(device, address);
             }
             let client = Client::connect().unwrap();
             (namespace, client)

@@ -72,6 +72,18 @@ impl Namespace {
     pub fn ours(&self, arguments: &str) -> Ran {
         run(built("ipvsadm"), arguments.split_whitespace())
     }
+
+    /// An interface with this address that can multicast: what is sent there is gone.
+    #[expect(clippy::unused_self, reason = "as above")]
+    pub fn add_interface(&self, name: &str, address: &str) {
+        for arguments in [
+            format!("link add {name} type dummy"),
+            format!("link set {name} up"),
+            format!("address add {address} dev {name}"),
+        ] {
+            run("ip", arguments.split(' ')).success();
+        }
+    }
 }
 
 impl Drop for Namespace {

@@ -198,9 +198,7 @@ fn the_system_log_is_told_who_changed_what_and_why() {
             format!("-d {server}: --drain: drained and deleted; {who}"),
         ]
     );
-    for line in ["link add logged0 type dummy", "link set logged0 up", "address add 10.77.9.9/24 dev logged0"] {
-        run("ip", line.split(' ')).success();
-    }
+    namespace.add_interface("logged0", "10.77.9.9/24");
     for _ in 0..2 {
         namespace.ours("--sync-role backup --mcast-interface logged0").success();
     }
@@ -412,9 +410,7 @@ fn a_watch_ends_quietly_whenever_its_reader_goes() {
 #[test]
 fn a_sync_role_is_one_call() {
     let namespace = Namespace::enter();
-    for line in ["link add sync0 type dummy", "link set sync0 up", "address add 10.9.9.9/24 dev sync0"] {
-        run("ip", line.split(' ')).success();
-    }
+    namespace.add_interface("sync0", "10.9.9.9/24");
     let daemons = || namespace.debian("-L --daemon").success();
     let role = |role: &str| namespace.ours(&format!("--sync-role {role}"));
     assert_eq!(said(&role("none")), (Some(0), "", ""));

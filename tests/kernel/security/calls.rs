@@ -7,7 +7,7 @@ use std::process::Command;
 use ipvs_core::rules::options::{COMMANDS, Name, OptionSpec};
 use tempfile::TempDir;
 
-use crate::namespace::{Namespace, Ran, file_of, ran, run};
+use crate::namespace::{Namespace, Ran, file_of, ran};
 
 const RULES: &str = "-A -u 10.0.0.2:53 -s rr\n-a -u 10.0.0.2:53 -r 127.0.0.1:53 -m -w 1\n-Ln\n";
 const WANTED: &str = "-A -t 10.0.0.1:80 -s wrr\n-a -t 10.0.0.1:80 -r 127.0.0.1:8080 -m -w 2\n";
@@ -54,9 +54,7 @@ pub const CALLS: &[(&str, &str, &str)] = &[
 /// A namespace in which each of the calls has something to do, with a folder that everybody may write to.
 pub fn director() -> (Namespace, TempDir) {
     let namespace = Namespace::enter();
-    for line in ["link add sync0 type dummy", "link set sync0 up", "address add 10.9.9.9/24 dev sync0"] {
-        run("ip", line.split(' ')).success();
-    }
+    namespace.add_interface("sync0", "10.9.9.9/24");
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
     (namespace, folder)
