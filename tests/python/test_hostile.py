@@ -437,6 +437,11 @@ def hostile(name: str) -> Iterator[tuple[str, Any, bool]]:
                 yield f"{title}, inside ({place})", wrap(value), may_be_right
 
 
+def ways(name: str) -> list[Callable[[Any], Any]]:
+    """Give how an argument of this name is given a value: as it is, and inside of what it may hold."""
+    return [lambda value: value, *INSIDE.get(name, ())]
+
+
 def walk(owner: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Give each argument of the callables of an owner, with right ones for the others."""
     for name, calls in CALLS.items():
@@ -483,7 +488,7 @@ def test_what_a_value_raises_comes_through(lb: ipvs.Client, witness: Witness, ow
     before, rules = state(lb), witness()
     for name, argument, others in walk(owner):
         call = find(lb, name)
-        for wrap in [lambda value: value, *INSIDE.get(argument, ())]:
+        for wrap in ways(argument):
             for kind in [Mine, KeyError, ValueError, TypeError, OverflowError, KeyboardInterrupt]:
                 for value in raisers(kind):
                     error = attempt(call, {**others, argument: wrap(value)})
@@ -504,7 +509,7 @@ def test_a_value_that_calls_the_client(lb: ipvs.Client, owner: str) -> None:
         asked.add(argument)
 
     for name, argument, others in walk(owner):
-        for wrap in [lambda value: value, *INSIDE.get(argument, ())]:
+        for wrap in ways(argument):
             error = attempt(find(lb, name), {**others, argument: wrap(Calls(work))})
             assert error is None or names_it(error, argument), f"{name}({argument}): {error!r:.500}"
             restore(lb)
@@ -599,7 +604,7 @@ def test_only_times_ask_for_a_float(lb: ipvs.Client) -> None:
     asked = set()
     for owner in OWNERS:
         for name, argument, others in walk(owner):
-            for wrap in [lambda value: value, *INSIDE.get(argument, ())]:
+            for wrap in ways(argument):
                 if type(attempt(find(lb, name), {**others, argument: wrap(Time(1))})) is TimeoutError:
                     asked.add(f"{name} {argument}")
                 restore(lb)
