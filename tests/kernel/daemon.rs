@@ -4,7 +4,7 @@ use ipvs_core::{Client, Destination, ErrorKind, Forwarding, Role, Service, SyncD
 
 use crate::namespace::{Namespace, run};
 
-/// A namespace with an interface that can multicast, and a client in it.
+/// A namespace with an interface for a daemon to be on, and a client in it.
 fn director() -> (Namespace, Client) {
     let namespace = Namespace::enter();
     namespace.add_interface("sync0", "10.9.9.9/24");

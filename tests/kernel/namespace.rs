@@ -73,7 +73,7 @@ impl Namespace {
         run(built("ipvsadm"), arguments.split_whitespace())
     }
 
-    /// An interface with this address that can multicast: what is sent there is gone.
+    /// An interface with this address, for a sync daemon to be on: what is sent there is gone.
     #[expect(clippy::unused_self, reason = "as above")]
     pub fn add_interface(&self, name: &str, address: &str) {
         for arguments in [

@@ -177,16 +177,15 @@ fn the_system_log_is_told_who_changed_what_and_why() {
     apply("", rules);
     apply("--dry-run", "-C");
     assert_eq!(log.told("10.77.0.1"), [""; 0]);
-    let options = format!("--rollback --netns {}", namespace.name());
+    let netns = format!("--netns {}", namespace.name());
+    let elsewhere = format!("{who}, network namespace {}", namespace.name());
+    let options = format!("--rollback {netns}");
     assert_eq!(apply(&options, "-A -t 10.77.0.2:80 -s wlc\n-A -t 10.77.0.3:80 -s nosuch\n").status, Some(255));
     assert_eq!(
         log.told(namespace.name()),
         [
-            format!("-A -t 10.77.0.2:80 -s wlc: --apply --rollback; {who}, network namespace {}", namespace.name()),
-            format!(
-                "-D -t 10.77.0.2:80: --apply --rollback, taken back; {who}, network namespace {}",
-                namespace.name()
-            ),
+            format!("-A -t 10.77.0.2:80 -s wlc: --apply --rollback; {elsewhere}"),
+            format!("-D -t 10.77.0.2:80: --apply --rollback, taken back; {elsewhere}"),
         ]
     );
     namespace.ours("--drain -t 10.77.0.1:80 -r 10.77.1.1").success();
@@ -203,14 +202,12 @@ fn the_system_log_is_told_who_changed_what_and_why() {
         namespace.ours("--sync-role backup --mcast-interface logged0").success();
     }
     assert_eq!(log.told("logged0"), [format!("--sync-role: backup on logged0; {who}")]);
-    let netns = format!("--netns {}", namespace.name());
-    let elsewhere = format!("{who}, network namespace {}", namespace.name());
     namespace.ours(&format!("--sync-role none {netns}")).success();
     assert_eq!(log.told(namespace.name()), [format!("--sync-role: none; {elsewhere}")]);
     let _connection = connected(&namespace);
     let (mut child, _errors) = draining(&netns);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    child.wait().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(143));
     let server = "-t 127.0.0.2:80 -r 127.0.0.1:8080 -m";
     assert_eq!(
         log.told(namespace.name()),
@@ -300,7 +297,14 @@ fn a_drain_has_a_deadline_and_waits_for_what_is_asked() {
                 1 inactive and 0 persistent connections";
     let ran = drain("--inactive --persistent --deadline 0.5 --verbose");
     assert_eq!((ran.status, ran.stderr.lines().last()), (Some(0), Some(word)), "{ran:?}");
+    namespace.debian(&format!("-a -t 127.0.0.2:80 -r {REAL} -m")).success();
+    let ran = drain("--inactive --deadline 0.5 --verbose");
+    assert_eq!((ran.status, ran.stderr.lines().last()), (Some(0), Some(word)), "{ran:?}");
     // Nothing is waited for.
+    namespace.debian(&format!("-a -t 127.0.0.2:80 -r {REAL} -m")).success();
+    let ran = drain("--persistent --deadline 60 --verbose");
+    let word = "ipvsadm: 127.0.0.1:8080 of tcp://127.0.0.2:80: drained and deleted\n";
+    assert_eq!(said(&ran), (Some(0), "", word));
     namespace.debian(&format!("-a -t 127.0.0.2:80 -r {REAL} -m")).success();
     assert_eq!(said(&drain("")), (Some(0), "", ""));
     assert_eq!(namespace.witness().len(), 1);

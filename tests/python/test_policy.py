@@ -299,8 +299,11 @@ def test_a_drain(lb: ipvs.Client, witness: Witness, caplog: pytest.LogCaptureFix
         lb.drain(WEB, FIRST)
 
 
-def test_a_drain_waits(lb: ipvs.Client, witness: Witness, datagram: tuple[str, str]) -> None:
+def test_a_drain_waits(
+    lb: ipvs.Client, witness: Witness, datagram: tuple[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
     """Until its deadline, and may be cancelled before; the interval is no longer than the deadline."""
+    caplog.set_level(logging.INFO, logger="ipvs")
     drain = lb.drain(*datagram, deadline=60)
     assert drain.step() == ("waiting", 0, 1, 0)
     assert [drain.cancel(), drain.cancel()] == [True, False]
@@ -311,6 +314,13 @@ def test_a_drain_waits(lb: ipvs.Client, witness: Witness, datagram: tuple[str, s
     assert states == ["waiting", "deadline-passed"]
     assert 0.5 <= time.monotonic() - start < 10
     assert len(witness()) == 1
+    server = "destination 127.0.0.1:5353 of service udp://127.0.0.2:5353"
+    assert caplog.messages == [
+        f"drain: set the weight of {server} to 0",
+        f"drain cancelled: set the weight of {server} to 4",
+        f"drain: set the weight of {server} to 0",
+        f"deadline-passed: delete {server}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -412,11 +422,11 @@ def test_the_sync_role(lb: ipvs.Client, caplog: pytest.LogCaptureFixture) -> Non
     backup = ipvs.SyncDaemon("backup", interface="lo")
     with caplog.at_level(logging.INFO, logger="ipvs"):
         assert [lb.set_sync_role(backup), lb.set_sync_role(backup)] == [True, False]
-    assert caplog.messages == ["sync role: backup on lo"]
-    assert lb.set_sync_role(ipvs.SyncDaemon("master", interface="lo"))
-    listing = subprocess.run(["/usr/sbin/ipvsadm", "-L", "--daemon"], check=True, capture_output=True, text=True)
-    assert [line.split()[0] for line in listing.stdout.splitlines()] == ["master"]
-    assert [lb.set_sync_role(None), lb.set_sync_role(None)] == [True, False]
+        assert lb.set_sync_role(ipvs.SyncDaemon("master", interface="lo"))
+        listing = subprocess.run(["/usr/sbin/ipvsadm", "-L", "--daemon"], check=True, capture_output=True, text=True)
+        assert [line.split()[0] for line in listing.stdout.splitlines()] == ["master"]
+        assert [lb.set_sync_role(None), lb.set_sync_role(None)] == [True, False]
+    assert caplog.messages == ["sync role: backup on lo", "sync role: master on lo", "sync role: none"]
     assert lb.daemons() == []
 
 

@@ -951,6 +951,13 @@ mod tests {
             invocation("--drain -t 10.0.0.1:80 -r 192.168.1.10 --deadline 1.5 --inactive --persistent --verbose"),
             drain(options.with_inactive(true).with_persistent(true), true)
         );
+        let either = [
+            ("--inactive", DrainOptions::default().with_inactive(true)),
+            ("--persistent", DrainOptions::default().with_persistent(true)),
+        ];
+        for (option, options) in either {
+            assert_eq!(invocation(&format!("--drain -t 10.0.0.1:80 -r 192.168.1.10 {option}")), drain(options, false));
+        }
         let scope = Scope::Only(vec!["10.0.0.0/24".parse().unwrap(), "fwmark:1-9".parse().unwrap()]);
         let options = ApplyOptions::default().with_scope(scope).with_rollback(true);
         let apply = Apply { options, dry_run: true, verbose: true };
